@@ -1,0 +1,156 @@
+"""Typed hooks: what happened, told to whom it may concern. Standard library only.
+
+A hook never breaks the work it reports: a listener that raises is logged once per kind and otherwise ignored.
+Listeners run after the commit they report, never under a lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+__all__ = [
+    "ConnectionStopped",
+    "FillBooked",
+    "Happening",
+    "Hooks",
+    "OrderMoved",
+    "ReviewNeeded",
+    "SignalAccepted",
+    "SignalEnded",
+    "SignalRefused",
+    "UnmappedStatus",
+    "WorkFailed",
+]
+
+_log = logging.getLogger("tradecore.hooks")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """Something that happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalAccepted(Happening):
+    """A signal is durable."""
+
+    inbox_id: int
+    source: str
+    signal_id: str
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalRefused(Happening):
+    """An arrival could not be accepted."""
+
+    source: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalEnded(Happening):
+    """A signal was routed: so many orders, or the named reason why none."""
+
+    inbox_id: int
+    signal_id: str
+    orders: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderMoved(Happening):
+    """An order of ours moved, in its submission or in its status."""
+
+    order_id: int
+    client_order_id: str
+    event: str
+    source: str | None
+    target: str | None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewNeeded(Happening):
+    """Only a person can tell what became of this order."""
+
+    order_id: int
+    client_order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillBooked(Happening):
+    """An execution moved a position."""
+
+    order_id: int
+    execution_id: str
+    realized_pnl_cents: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmappedStatus(Happening):
+    """A broker used a word that no table knows."""
+
+    broker: str
+    broker_status: str
+    broker_order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionStopped(Happening):
+    """A broker does not accept the credentials of an account; its intents wait."""
+
+    account: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkFailed(Happening):
+    """A step of the worker raised; it is due again at ``retry_at``."""
+
+    step: str
+    error: str
+    retry_at: datetime | None = None
+
+
+H = TypeVar("H", bound=Happening)
+
+
+class Hooks:
+    """A list of listeners by kind of happening."""
+
+    def __init__(self) -> None:
+        """Start with nobody listening."""
+        self._listeners: tuple[tuple[type[Happening], Callable[[Any], object]], ...] = ()
+        self._complained: set[object] = set()
+        self._lock = threading.Lock()
+
+    def on(self, kind: type[H], listener: Callable[[H], object]) -> Callable[[], None]:
+        """Call ``listener`` for every ``kind`` (or a subclass of it); return a function that ends it."""
+        entry = (kind, listener)
+        with self._lock:
+            self._listeners = (*self._listeners, entry)
+
+        def stop() -> None:
+            with self._lock:
+                self._listeners = tuple(item for item in self._listeners if item is not entry)
+
+        return stop
+
+    def tell(self, happening: Happening) -> None:
+        """Tell every listener; their errors stay here."""
+        for kind, listener in self._listeners:
+            if isinstance(happening, kind):
+                try:
+                    listener(happening)
+                except Exception:
+                    if listener not in self._complained:
+                        self._complained.add(listener)
+                        _log.exception("a listener for %s failed; said once", type(happening).__name__)
