@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -54,6 +54,7 @@ __all__ = [
     "Recorder",
     "Reply",
     "Work",
+    "addressed",
     "arun",
     "crash_before",
     "run",
@@ -267,6 +268,24 @@ async def arun(flow: Flow[T], perform: AsyncPerform) -> T:
                     answer = await arun(effect.flow(), perform)
             else:
                 answer = await perform(effect)
+            step = flow.send
+        except Exception as error:
+            step, answer = flow.throw, error
+
+
+def addressed(flow: Flow[T], to: str) -> Flow[T]:
+    """Return ``flow`` with every call and admission sent to the connection ``to``; adapters need not know its name."""
+    step: Callable[[Any], Effect[Any]] = flow.send
+    answer: Any = None
+    while True:
+        try:
+            effect = step(answer)
+        except StopIteration as done:
+            return cast(T, done.value)
+        if isinstance(effect, Call | Admit):
+            effect = replace(effect, to=to)
+        try:
+            answer = yield effect
             step = flow.send
         except Exception as error:
             step, answer = flow.throw, error

@@ -53,7 +53,7 @@ class Signal(Frozen):
         cls, id: str, symbol: str, side: Side, quantity: Decimal | int | str, strategy: str = "default"
     ) -> Signal:
         """Make the signal to enter at the market."""
-        return cls(id=id, strategy=strategy, action=SignalAction.ENTRY, side=side, symbol=symbol, quantity=quantity)
+        return cls.of(id=id, strategy=strategy, action=SignalAction.ENTRY, side=side, symbol=symbol, quantity=quantity)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,0 +1,48 @@
+"""The command line: ``tradecore <command>``. One file a command; a command's room is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from ..errors import TradeCoreError
+
+__all__ = ["main"]
+
+# name -> (module with add_arguments(parser) and execute(arguments) -> exit status, one line of help)
+COMMANDS = {
+    "demo": ("demo", "send real signals through a broker that misbehaves, and count"),
+    "simulate": ("simulate", "serve a simulated broker on loopback"),
+    "db": ("db", "upgrade, show or check the database's schema"),
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tradecore", description="Reliability primitives for trading backends.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, (module, help_line) in COMMANDS.items():
+        sub = commands.add_parser(name, help=help_line, description=help_line.capitalize() + ".")
+        sub.set_defaults(module=module)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 a promise or a check failed, 2 wrong use."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    chosen, rest = parser.parse_known_args(words[:1] or ["--help"])
+    command = import_module(f".{chosen.module}", __name__)
+    own = argparse.ArgumentParser(prog=f"tradecore {chosen.command}", description=command.__doc__)
+    command.add_arguments(own)
+    try:
+        status: int = command.execute(own.parse_args(rest + words[1:]))
+    except TradeCoreError as error:
+        print(f"tradecore: {error.message}", file=sys.stderr)
+        for detail in error.details[1:] if len(error.details) > 1 else ():
+            print(f"  - {detail.get('message', detail)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return status
