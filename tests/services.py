@@ -21,6 +21,7 @@ ADDRESSES = {
     "redis": "redis://127.0.0.1:6379/0",
     "rabbitmq": "amqp://guest:guest@127.0.0.1:5672/",
 }
+_NO_SERVICE = "no service"
 _PORTS = {"postgres": 5432, "mysql": 3306, "redis": 6379, "rabbitmq": 5672}
 
 
@@ -57,14 +58,18 @@ def missing(why: str) -> None:
     """End the test for want of a server: a skip, or a failure where servers are required."""
     if os.environ.get(REQUIRED):
         pytest.fail(f"{REQUIRED} is set, and there is no service {why}", pytrace=False)
-    pytest.skip(f"no service {why}")
+    pytest.skip(f"{_NO_SERVICE} {why}")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Where servers are required, a skipped test marked ``service`` is a failure, however it came to be skipped."""
+    """Hold the marker ``service`` to its word: whoever skips for want of a server carries it, and CI sees no skip."""
     report = yield
-    if report.skipped and os.environ.get(REQUIRED) and item.get_closest_marker("service"):
-        report.outcome = "failed"
-        report.longrepr = f"{REQUIRED} is set, and a service test was skipped: {call.excinfo and call.excinfo.value}"
+    if report.skipped:
+        why = str(call.excinfo.value) if call.excinfo else ""
+        marked = item.get_closest_marker("service") is not None
+        if marked and os.environ.get(REQUIRED):
+            report.outcome, report.longrepr = "failed", f"{REQUIRED} is set, and a service test was skipped: {why}"
+        elif not marked and why.startswith(_NO_SERVICE):
+            report.outcome, report.longrepr = "failed", f"needs the marker `service`: {why}"
     return report
