@@ -155,6 +155,8 @@ def test_the_ground_floor_stands_on_the_standard_library(room):
 
 def test_imports_only_go_downstairs(monkeypatch):
     monkeypatch.chdir(house.ROOT)
+    # It would configure logging for the whole process and switch every other logger off, under the tests that follow.
+    monkeypatch.setattr("importlinter.cli._configure_logging", lambda verbose: None)
     assert lint_imports(config_filename=str(house.ROOT / "pyproject.toml"), no_logo=True, no_cache=True) == 0
 
 
