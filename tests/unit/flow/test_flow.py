@@ -4,89 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.flow.drivers import Ask, both, drive_async, drive_sync, echo
 
 from tradecore.errors import ConnectFailed
 from tradecore.flow import (
-    Admit,
     Call,
     Crash,
-    Effect,
     Exclusive,
-    Lock,
     Pause,
-    Recorder,
-    Reply,
     Work,
-    addressed,
     arun,
-    crash_before,
-    run,
-    trace,
 )
-
-
-@dataclass(frozen=True)
-class Ask(Effect[object]):
-    """A question of the tests; ``answer`` comes back, an exception is raised."""
-
-    answer: object = None
-
-
-def drive_sync(flow, answer, wrap=lambda perform: perform):
-    held = []
-
-    def perform(effect):
-        if isinstance(effect, Lock):
-            return lock(effect.key)
-        return answer(effect)
-
-    @contextmanager
-    def lock(key):
-        held.append(f"+{key}")
-        try:
-            yield
-        finally:
-            held.append(f"-{key}")
-
-    return run(flow, wrap(perform)), held
-
-
-def drive_async(flow, answer, wrap=lambda perform: perform):
-    held = []
-
-    async def perform(effect):
-        await asyncio.sleep(0)
-        if isinstance(effect, Lock):
-            return lock(effect.key)
-        return answer(effect)
-
-    @asynccontextmanager
-    async def lock(key):
-        held.append(f"+{key}")
-        try:
-            yield
-        finally:
-            held.append(f"-{key}")
-
-    return asyncio.run(arun(flow, wrap(perform))), held
-
-
-both = pytest.mark.parametrize("drive", [drive_sync, drive_async], ids=["sync", "async"])
-
-
-def echo(effect):
-    if isinstance(effect, Ask):
-        if isinstance(effect.answer, BaseException):
-            raise effect.answer
-        return effect.answer
-    return Reply(200, {"path": effect.path}) if isinstance(effect, Call) else None
 
 
 @both
@@ -261,107 +194,6 @@ async def test_a_canceled_task_leaves_its_flow_where_it_was():
         await task
     assert seen == []
     assert inspect.getgeneratorstate(kept) == inspect.GEN_SUSPENDED
-
-
-@pytest.mark.parametrize("number", range(5))
-def test_the_crasher_dies_right_before_the_effect_it_was_told(number):
-    done = []
-
-    def perform(effect):
-        done.append(effect.answer)
-
-    def flow():
-        for step in range(4):
-            yield from Ask(step)
-        return "end"
-
-    if number == 4:
-        assert run(flow(), crash_before(perform, number)) == "end"
-    else:
-        with pytest.raises(Crash):
-            run(flow(), crash_before(perform, number))
-    assert done == list(range(number))
-
-
-@both
-def test_the_recorder_keeps_every_effect_in_order_in_both_colours(drive):
-    recorders = []
-
-    def wrap(perform):
-        recorders.append(Recorder(perform))
-        return recorders[0]
-
-    def flow():
-        yield from Call("GET", "/v2/account")
-        yield from Pause(1)
-        yield from Call("POST", "/v2/orders", body={"symbol": "AAPL"}, kind="order")
-
-    drive(flow(), echo, wrap)
-    assert [type(effect).__name__ for effect in recorders[0].effects] == ["Call", "Pause", "Call"]
-    assert [call.path for call in recorders[0].calls] == ["/v2/account", "/v2/orders"]
-
-
-def test_the_tracer_tells_start_and_end_and_the_errors_name():
-    told = []
-
-    def flow():
-        yield from Ask(1)
-        yield from Ask(ConnectFailed())
-
-    with pytest.raises(ConnectFailed):
-        run(flow(), trace(echo, lambda effect, what: told.append(what)))
-    assert told == ["start", "end", "start", "ConnectFailed"]
-
-
-@both
-def test_addressed_sends_calls_and_admissions_to_the_connection(drive):
-    seen = []
-
-    def answer(effect):
-        seen.append((type(effect).__name__, getattr(effect, "to", None)))
-        return echo(effect)
-
-    def inside():
-        yield from Call("GET", "/inside")
-
-    def flow():
-        yield from Admit("order")
-        reply = yield from Call("GET", "/v2/clock")
-        yield from Exclusive("key", inside)
-        yield from Pause(0)
-        return reply.body["path"]
-
-    result, _ = drive(addressed(flow(), "desk-1"), answer)
-    assert result == "/v2/clock"
-    assert seen == [("Admit", "desk-1"), ("Call", "desk-1"), ("Call", "desk-1"), ("Pause", None)]
-
-
-@both
-def test_addressed_passes_errors_in_and_out(drive):
-    def flow():
-        try:
-            yield from Ask(ConnectFailed("first"))
-        except ConnectFailed:
-            yield from Ask(ConnectFailed("second"))
-
-    with pytest.raises(ConnectFailed, match="second"):
-        drive(addressed(flow(), "desk-1"), echo)
-
-
-def test_closing_an_addressed_flow_closes_what_is_inside():
-    closed = []
-
-    def flow():
-        try:
-            yield from Pause(1)
-        except GeneratorExit:
-            closed.append(True)
-            raise
-
-    outer = addressed(flow(), "desk-1")
-    next(outer)
-    outer.close()
-    assert closed == [True]
 
 
 def test_work_runs_with_its_arguments_and_shows_none_of_them():
