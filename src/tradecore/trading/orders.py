@@ -8,7 +8,6 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from ..errors import InvalidInput
 from .enums import OrderStatus, OrderType, Side, TimeInForce, TrailUnit
 from .exact import Exact, Frozen, Instant, Price, Quantity, Symbol, canonical, mint_client_order_id
 
@@ -108,8 +107,6 @@ class OrderRequest(Frozen):
         **options: Any,
     ) -> OrderRequest:
         """Ask for ``quantity`` once the market turns by a price distance ``by``, or by ``percent``."""
-        if (by is None) == (percent is None):
-            raise InvalidInput.of("trail", "trail", "exactly one of by and percent is required")
         unit = TrailUnit.PRICE if by is not None else TrailUnit.PERCENT
         return cls.of(
             symbol=symbol,
@@ -241,6 +238,6 @@ class Fill(Frozen):
     side: Side
     quantity: Quantity
     price: Price
-    commission_cents: Annotated[int, Field(strict=True)] = 0
+    commission_cents: int = 0
     liquidity: str | None = None
     filled_at: Instant

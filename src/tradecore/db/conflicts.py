@@ -1,0 +1,134 @@
+"""What a database error means for the unit of work: try again, wait, give up, or look what became of the commit."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from enum import StrEnum
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm.exc import StaleDataError
+
+from ..errors import CommitUnknown, LockTimeout, SerializationConflict, StaleVersion, TradeCoreError, UniqueViolation
+
+__all__ = ["Trouble", "commit_failure", "pause_or_raise", "spoken", "trouble_of"]
+
+
+class Trouble(StrEnum):
+    """What went wrong, by what helps."""
+
+    CONFLICT = "conflict"  # the unit lost against another one: run it again
+    LOCKED = "locked"  # a lock was not had in time: run it again
+    LOST = "lost"  # the connection died before COMMIT was sent: run it again
+    UNIQUE = "unique"  # the key is taken: running it again changes nothing
+    OTHER = "other"
+
+
+_POSTGRESQL = {"40001": Trouble.CONFLICT, "40P01": Trouble.CONFLICT, "55P03": Trouble.LOCKED, "23505": Trouble.UNIQUE}
+# 1020 is what MariaDB says, with innodb_snapshot_isolation, where MySQL would lose an update.
+_MYSQL = {
+    1213: Trouble.CONFLICT,
+    1020: Trouble.CONFLICT,
+    1205: Trouble.LOCKED,
+    1062: Trouble.UNIQUE,
+    1053: Trouble.LOST,
+    1927: Trouble.LOST,
+}
+_SQLITE = {
+    sqlite3.SQLITE_BUSY_SNAPSHOT: Trouble.CONFLICT,
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE: Trouble.UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: Trouble.UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_ROWID: Trouble.UNIQUE,
+}
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """Say what ``error`` means; the vendor's number decides, since drivers disagree about classes."""
+    if not isinstance(error, DBAPIError):
+        return Trouble.OTHER
+    orig = error.orig
+    state, sqlite_code = getattr(orig, "sqlstate", None), getattr(orig, "sqlite_errorcode", None)
+    if sqlite_code is not None:
+        busy = sqlite_code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return _SQLITE.get(sqlite_code, Trouble.LOCKED if busy else Trouble.OTHER)
+    if state in _POSTGRESQL:
+        return _POSTGRESQL[state]
+    code = orig.args[0] if orig is not None and orig.args else None
+    if isinstance(code, int) and code in _MYSQL:
+        return _MYSQL[code]
+    return Trouble.LOST if error.connection_invalidated else Trouble.OTHER
+
+
+def _was_aborted(error: DBAPIError) -> bool:
+    """Whether the server itself said that the COMMIT failed, so that nothing was committed."""
+    if error.connection_invalidated:
+        return False
+    orig = error.orig
+    sqlite_code = getattr(orig, "sqlite_errorcode", None)
+    if sqlite_code is not None:
+        return bool(sqlite_code & 0xFF != sqlite3.SQLITE_IOERR)
+    state = getattr(orig, "sqlstate", None)
+    if state is not None:
+        # 08 connection, 57P shutdown, 40003 "statement completion unknown"
+        return not (state.startswith(("08", "57P")) or state == "40003")
+    code = orig.args[0] if orig is not None and orig.args else None
+    return isinstance(code, int) and not 2000 <= code < 3000 and code not in (1053, 1927)
+
+
+def commit_failure(error: DBAPIError) -> Exception:
+    """Return what a failure of COMMIT itself is to be raised as."""
+    if _was_aborted(error):
+        return error
+    return CommitUnknown("the connection was lost during COMMIT: look whether it was done before doing it again")
+
+
+def spoken(error: Exception) -> Exception:
+    """Return ``error`` in tradecore's words where it has some, else as it is."""
+    if isinstance(error, TradeCoreError):
+        return error
+    if isinstance(error, StaleDataError):
+        return StaleVersion()
+    if isinstance(error, PoolTimeout):
+        return LockTimeout("no database connection became free in time")
+    trouble = trouble_of(error)
+    if trouble is Trouble.CONFLICT:
+        return SerializationConflict()
+    if trouble is Trouble.LOCKED:
+        return LockTimeout()
+    if trouble is Trouble.UNIQUE:
+        name = _constraint(error)
+        return UniqueViolation(details=[{"code": "UNIQUE", "constraint": name}] if name else ())
+    return error
+
+
+def _constraint(error: Exception) -> str | None:
+    """The violated constraint as the database names it; never the values, which MySQL puts beside it."""
+    orig = getattr(error, "orig", None)
+    diagnostics = getattr(orig, "diag", None)
+    if diagnostics is not None:
+        name: str | None = diagnostics.constraint_name
+        return name
+    message = str(orig.args[-1]) if orig is not None and orig.args else ""
+    if "UNIQUE constraint failed: " in message:
+        return message.split("UNIQUE constraint failed: ", 1)[1]
+    return message.rsplit(" for key ", 1)[1].strip("'").split(".")[-1] if " for key " in message else None
+
+
+def pause_or_raise(error: Exception, attempt: int, tries: int) -> float:
+    """Return the seconds to wait before the unit is run again, or raise what it ends with.
+
+    Args:
+        error: what the unit raised.
+        attempt: which try it was, from 1.
+        tries: how many there may be.
+    """
+    retried = trouble_of(error) in (Trouble.CONFLICT, Trouble.LOCKED, Trouble.LOST)
+    if not retried or attempt >= tries:
+        said = spoken(error)
+        if said is error:
+            raise error
+        raise said from error
+    # Full jitter: contenders that lost together must not come back together.
+    return random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))

@@ -1,0 +1,197 @@
+"""What Database and AsyncDatabase both stand on: the URL, the settings, the mint of ids and who is inside."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import event, inspect, select, update
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from ..clock import Clock, SystemClock
+from . import partitions
+from .base import CLOCK, MINT, Base
+from .engines import Settings, arm, in_memory, parse_url
+from .ids import NODES, Mint
+from .leases import Lease, acquire_at
+from .moment import server_now
+
+__all__ = ["Footing", "TradeSession", "take_node"]
+
+_NODE_TTL = 3600.0
+_NODE_LOOK = 5.0  # seconds until an unmigrated database is asked again
+_COUNTER = "ids/next-node"
+
+
+class TradeSession(Session):
+    """The session of every Database: rows get their id when they are added."""
+
+
+@event.listens_for(TradeSession, "transient_to_pending")
+def _minted(session: Session, instance: object) -> None:
+    if isinstance(instance, Base) and getattr(instance, "id", None) is None:
+        mint = session.info.get(MINT)
+        if mint is not None:
+            instance.id = mint()
+
+
+def take_node(session: Session, holder: str) -> int | None:
+    """Lease one of the 1,024 node numbers for an hour; None where the database has no lease table.
+
+    Numbers are handed out in rotation, not lowest first: a process that died may have minted ahead of its clock, and
+    its number comes round again only after a thousand others.
+
+    Raises:
+        RuntimeError: if all are taken.
+    """
+    if not inspect(session.connection()).has_table(Lease.__tablename__):
+        return None
+    moment = server_now(session)  # real time, even under a simulated clock: processes live in real time
+    counter = session.execute(select(Lease).where(Lease.name == _COUNTER).with_for_update()).scalar_one_or_none()
+    start = counter.token + 1 if counter is not None else 0
+    for number in range(start, start + NODES):
+        name = f"ids/node/{number % NODES:04d}"
+        if acquire_at(session, name, holder, _NODE_TTL, moment) is not None:
+            if counter is None:
+                session.add(Lease(name=_COUNTER, holder="", token=number, expires_at=moment))
+            else:
+                session.execute(update(Lease).where(Lease.name == _COUNTER).values(token=number))
+            return number % NODES
+    raise RuntimeError("all 1,024 id nodes of this database are leased")
+
+
+class Footing:
+    """The common part of the two colours of Database; holds no connection itself but the anchor of `sqlite://`."""
+
+    def __init__(self, url: str | URL, settings: Settings, clock: Clock | None, tries: int, asynchronous: bool) -> None:
+        """Check the URL and the driver; connect to nothing yet."""
+        if tries < 1:
+            raise ValueError("tries must be at least 1")
+        self.url, self.dialled = parse_url(url, asynchronous=asynchronous)
+        self.settings = settings
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.tries = tries
+        self.mint = Mint(self.clock)
+        self.holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"[:100]
+        self._node_until = 0.0
+        self._pid = os.getpid()
+        self._inside: set[object] = set()
+        self._anchor: sqlite3.Connection | None = None
+        self._platform: bool | None = None
+        self._lock = threading.Lock()
+        if in_memory(self.url):
+            database = f"{self.dialled.database}?mode=memory&cache=shared"
+            self._anchor = sqlite3.connect(database, uri=True, check_same_thread=False)
+
+    @property
+    def dialect_name(self) -> str:
+        """``sqlite``, ``postgresql`` or ``mysql`` (MariaDB too)."""
+        return self.dialled.get_backend_name()
+
+    @property
+    def belongings(self) -> dict[str, Any]:
+        """What every connection and session carries along."""
+        return {CLOCK: self.clock, MINT: self.mint}
+
+    def arm(self, engine: Engine) -> None:
+        """Set up the connections ``engine`` will make."""
+        arm(engine, self.settings, self.belongings)
+
+    @property
+    def node_due(self) -> bool:
+        """Whether the node number has to be leased anew before more ids are minted."""
+        return time.monotonic() >= self._node_until
+
+    def seat(self, node: int | None) -> None:
+        """Mint for ``node`` from now on; without one stay with the random number for a while."""
+        if node is None:
+            self._node_until = time.monotonic() + _NODE_LOOK
+        else:
+            self.mint.node = node
+            self._node_until = time.monotonic() + _NODE_TTL / 2
+
+    def forked(self) -> bool:
+        """Whether this process is a fork of the one that opened the pool, told once."""
+        if self._pid == os.getpid():
+            return False
+        self._pid = os.getpid()
+        self._node_until = 0.0
+        self.mint.node = secrets.randbelow(NODES)
+        self._inside = set()
+        return True
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Refuse a transaction inside a transaction where it would wait for itself for ever.
+
+        Raises:
+            RuntimeError: on SQLite, for a second transaction of the same thread or task.
+        """
+        if self.dialect_name != "sqlite":
+            yield
+            return
+        me = _whoever()
+        with self._lock:
+            if me in self._inside:
+                raise RuntimeError("a transaction inside a transaction: pass the session on instead")
+            self._inside.add(me)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside.discard(me)
+
+    def make_partitions(self, session: Session, ahead: int, since: datetime | None) -> list[str]:
+        """Make the partitions that are missing in the session's transaction."""
+        tables = Base.metadata.sorted_tables
+        return partitions.create(session.connection(), tables, self.clock.now(), count=ahead, since=since)
+
+    def count_partitions(self, session: Session) -> int | None:
+        """Count the partitions ahead."""
+        return partitions.ahead(session.connection(), Base.metadata.sorted_tables, self.clock.now())
+
+    def stats_of(self, pool: Any) -> dict[str, int]:
+        """Return the pool's figures: size, in_use, idle, overflow (connections beyond size), most."""
+        if not isinstance(pool, QueuePool):
+            return {}
+        size, in_use = pool.size(), pool.checkedout()
+        return {
+            "size": size,
+            "in_use": in_use,
+            "idle": pool.checkedin(),
+            "overflow": max(0, pool.overflow()),
+            "most": size + pool._max_overflow,
+        }
+
+    def drop_anchor(self) -> None:
+        """Let an in-memory database go."""
+        if self._anchor is not None:
+            self._anchor.close()
+            self._anchor = None
+
+    def __repr__(self) -> str:
+        """Show where it leads and how; never the password."""
+        return (
+            f"{type(self).__name__}({self.url.render_as_string(hide_password=True)!r}, "
+            f"isolation={self.settings.isolation.lower()!r}, tries={self.tries}, pool_size={self.settings.pool_size}, "
+            f"statement_timeout={self.settings.statement_timeout:g}, lock_timeout={self.settings.lock_timeout:g})"
+        )
+
+
+def _whoever() -> object:
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return task if task is not None else threading.get_ident()

@@ -1,0 +1,123 @@
+"""Partitions on PostgreSQL by ranges of the id, which carries the time; a plain table everywhere else.
+
+There is no default partition: a row for a month that nobody prepared is refused, since a default one would keep the
+right partition from ever being made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Table, text
+
+from .timeline import id_at
+
+__all__ = ["Partition", "ahead", "create", "names_of", "plan"]
+
+_LOCK = 0x7472616465  # one process at a time makes partitions
+
+
+class Partition(NamedTuple):
+    """One partition: ``low <= id < high``."""
+
+    name: str
+    low: int
+    high: int
+
+
+def _starts(moment: datetime, by: str) -> Iterator[datetime]:
+    """Yield the start of the period of ``moment`` and of every one after it."""
+    moment = moment.astimezone(UTC)
+    year, month = moment.year, moment.month if by == "month" else 1
+    while True:
+        yield datetime(year, month, 1, tzinfo=UTC)
+        year, month = (year + 1, 1) if by == "year" or month == 12 else (year, month + 1)
+
+
+def plan(table: Table, moment: datetime, *, count: int = 3, since: datetime | None = None) -> list[Partition]:
+    """Return the partitions a table needs: from ``since`` (or the present one) to ``count`` after the present one."""
+    by: str = table.info["partition_by"]
+    present = next(_starts(moment, by))
+    planned = []
+    starts = _starts(min(since, moment) if since is not None else moment, by)
+    start, beyond = next(starts), 0
+    while beyond <= count:
+        end = next(starts)
+        suffix = f"{start.year:04d}_{start.month:02d}" if by == "month" else f"{start.year:04d}"
+        planned.append(Partition(f"{table.name}_{suffix}", id_at(start), id_at(end)))
+        beyond += start >= present
+        start = end
+    return planned
+
+
+def create(
+    connection: Connection, tables: Iterable[Table], moment: datetime, *, count: int = 3, since: datetime | None = None
+) -> list[str]:
+    """Make the partitions that are missing, and return their names; nothing happens but on PostgreSQL.
+
+    Args:
+        connection: in a transaction of its own, since making a partition locks its table for a moment.
+        tables: partitioned ones are seen to, others left alone.
+        moment: the present instant.
+        count: how many periods ahead.
+        since: from when on, for rows of the past; the present period when left out.
+    """
+    if connection.dialect.name != "postgresql":
+        return []
+    wanted = [table for table in tables if "partition_by" in table.info]
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    made = []
+    for table in wanted:
+        there = names_of(connection, table)
+        if there is None:
+            continue
+        for partition in plan(table, moment, count=count, since=since):
+            if partition.name not in there:
+                connection.execute(
+                    text(
+                        f"CREATE TABLE IF NOT EXISTS {partition.name} PARTITION OF {table.name} "
+                        f"FOR VALUES FROM ({partition.low}) TO ({partition.high})"
+                    )
+                )
+                made.append(partition.name)
+    return made
+
+
+def names_of(connection: Connection, table: Table) -> set[str] | None:
+    """Return the names of a table's partitions; None where the table is missing or not partitioned."""
+    kind = connection.execute(
+        text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:name)"), {"name": table.name}
+    ).scalar()
+    if kind not in ("p", b"p"):
+        return None
+    found = connection.execute(
+        text(
+            "SELECT child.relname FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid "
+            "WHERE inhparent = to_regclass(:name)"
+        ),
+        {"name": table.name},
+    )
+    return set(found.scalars())
+
+
+def ahead(connection: Connection, tables: Sequence[Table], moment: datetime) -> int | None:
+    """Return how many periods beyond the present one are ready, for the table with the fewest.
+
+    None where nothing is partitioned; -1 where not even the present period is there.
+    """
+    if connection.dialect.name != "postgresql":
+        return None
+    fewest: int | None = None
+    for table in tables:
+        there = names_of(connection, table) if "partition_by" in table.info else None
+        if there is None:
+            continue
+        ready = -1
+        for partition in plan(table, moment, count=24):
+            if partition.name not in there:
+                break
+            ready += 1
+        fewest = ready if fewest is None else min(fewest, ready)
+    return fewest

@@ -1,0 +1,59 @@
+"""broker_connections, routing_rules: where orders may go, and which signals go there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped
+from ..trading import Direction, Environment
+from .columns import Generated, Key40, Key100, Name, link, positive
+from .enums import ConnectionStatus
+
+__all__ = ["BrokerConnection", "RoutingRule"]
+
+
+class BrokerConnection(SoftDeleted, Timestamped, Base):
+    """An account at a broker. Without a user it is the house's, and its name is unique among those that live."""
+
+    __tablename__ = "broker_connections"
+    __table_args__ = (UniqueConstraint("name", "house"),)
+
+    user_id: Mapped[int | None] = link("users", "CASCADE")
+    broker: Mapped[Key40]
+    name: Mapped[Key100]
+    environment: Mapped[Environment] = mapped_column(EnumString(Environment), default=Environment.PAPER)
+    status: Mapped[ConnectionStatus] = mapped_column(
+        EnumString(ConnectionStatus), default=ConnectionStatus.DISCONNECTED
+    )
+    token_expires_at: Mapped[datetime | None]
+    account_id: Mapped[str | None] = mapped_column(ExactString(100))
+    account_name: Mapped[str | None] = mapped_column(String(100))
+    account_type: Mapped[str | None] = mapped_column(String(40))
+    last_connected_at: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(Text)
+    house: Mapped[int | None] = mapped_column(
+        Integer, Generated("CASE WHEN user_id IS NULL AND deleted_at IS NULL THEN 1 END"), sort_order=983
+    )
+
+
+class RoutingRule(SoftDeleted, Timestamped, Base):
+    """Which signals become orders at a connection: of one strategy or of any, in one direction or both."""
+
+    __tablename__ = "routing_rules"
+    __table_args__ = (*positive("quantity_multiplier", "max_position_size"),)
+
+    user_id: Mapped[int | None] = link("users", "CASCADE")
+    strategy_id: Mapped[int | None] = link("strategies", "CASCADE")
+    broker_connection_id: Mapped[int] = link("broker_connections", "CASCADE")
+    name: Mapped[Name] = mapped_column(default="")
+    direction: Mapped[Direction | None] = mapped_column(EnumString(Direction))
+    enabled: Mapped[bool] = mapped_column(default=True)
+    auto_execute: Mapped[bool] = mapped_column(default=True)
+    quantity_multiplier: Mapped[Decimal] = mapped_column(default=Decimal(1))
+    max_position_size: Mapped[Decimal | None]
+    max_daily_loss_cents: Mapped[int | None]
+    priority: Mapped[int] = mapped_column(default=0)

@@ -1,0 +1,78 @@
+"""open_positions, trades: what is held, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..db import Base, EnumString, Partitioned, SoftDeleted, Timestamped
+from ..trading import Direction
+from .columns import Generated, SymbolKey, at_least_zero, link
+from .enums import PositionStatus, TradeSource
+
+__all__ = ["OpenPosition", "Trade"]
+
+
+class OpenPosition(Timestamped, Base):
+    """What a strategy holds at a connection in a symbol; the database allows one that is not closed."""
+
+    __tablename__ = "open_positions"
+    __table_args__ = (
+        UniqueConstraint("strategy_id", "symbol", "open_at_connection"),
+        Index(None, "strategy_id", "status"),
+        *at_least_zero("quantity"),
+    )
+
+    strategy_id: Mapped[int] = link("strategies", "CASCADE", served=True)
+    broker_connection_id: Mapped[int | None] = link("broker_connections", "SET NULL")
+    symbol: Mapped[SymbolKey]
+    direction: Mapped[Direction] = mapped_column(EnumString(Direction))
+    quantity: Mapped[Decimal]
+    average_price: Mapped[Decimal]
+    entry_at: Mapped[datetime]
+    entry_webhook_log_id: Mapped[int | None] = link("webhook_logs", "SET NULL")
+    exit_webhook_log_id: Mapped[int | None] = link("webhook_logs", "SET NULL")
+    exit_price: Mapped[Decimal | None]
+    exit_at: Mapped[datetime | None]
+    realized_pnl_cents: Mapped[int] = mapped_column(default=0)
+    status: Mapped[PositionStatus] = mapped_column(EnumString(PositionStatus), default=PositionStatus.OPEN)
+    trade_id: Mapped[int | None] = link("trades", "SET NULL")
+    is_test: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1)
+    # The connection while the position is open (0 for none, since NULLs are never equal), NULL once it is closed.
+    open_at_connection: Mapped[int | None] = mapped_column(
+        BigInteger, Generated("CASE WHEN status <> 'closed' THEN COALESCE(broker_connection_id, 0) END")
+    )
+
+
+class Trade(Partitioned, SoftDeleted, Timestamped, Base):
+    """A closed position. Its id carries the time of its exit."""
+
+    __tablename__ = "trades"
+    __table_args__ = (
+        Index(None, "strategy_id", "entry_at", "exit_at"),
+        Index(None, "is_test", "strategy_id"),
+        Index(None, "is_test", "exit_at"),
+        Index(None, "exit_at"),
+        Index(None, "source"),
+        CheckConstraint("entry_at <= exit_at", name="entry_before_exit"),
+        *at_least_zero("quantity"),
+    )
+    __partition_by__ = "year"
+
+    strategy_id: Mapped[int] = link("strategies", "CASCADE", served=True)
+    broker_connection_id: Mapped[int | None] = link("broker_connections", "SET NULL")
+    direction: Mapped[Direction] = mapped_column(EnumString(Direction))
+    entry_at: Mapped[datetime]
+    exit_at: Mapped[datetime]
+    entry_price: Mapped[Decimal]
+    exit_price: Mapped[Decimal]
+    quantity: Mapped[Decimal]
+    pnl_cents: Mapped[int]
+    pnl_percent: Mapped[Decimal | None]
+    commission_cents: Mapped[int] = mapped_column(default=0)
+    source: Mapped[TradeSource] = mapped_column(EnumString(TradeSource), default=TradeSource.WEBHOOK)
+    is_test: Mapped[bool] = mapped_column(default=False)

@@ -1,0 +1,122 @@
+"""A unit of work is one transaction, and is run again as a whole."""
+
+import threading
+
+import pytest
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Mapped, Session
+
+from tradecore.db import AsyncDatabase, Base, Database, Timestamped, new_id, now
+from tradecore.errors import UniqueViolation
+from tradecore.models import User
+
+
+class Purse(Timestamped, Base):
+    __tablename__ = "test_purses"
+
+    cents: Mapped[int]
+
+
+@pytest.fixture
+def db(database_url):
+    with Database(database_url, pool_size=10, tries=100) as database:
+        Base.metadata.create_all(database.engine)
+        yield database
+
+
+def _transfer(session: Session, source: int, target: int, cents: int) -> int:
+    before = session.scalars(select(Purse.cents).where(Purse.id == source)).one()
+    other = session.scalars(select(Purse.cents).where(Purse.id == target)).one()
+    session.execute(update(Purse).where(Purse.id == source).values(cents=before - cents))
+    session.execute(update(Purse).where(Purse.id == target).values(cents=other + cents))
+    return before
+
+
+def test_nothing_is_lost_when_eight_threads_read_then_write(db):
+    first, second = db.run(_two_purses)
+    done = []
+
+    def many():
+        for number in range(25):
+            pair = (first, second) if number % 2 else (second, first)
+            db.run(_transfer, *pair, 1)
+            done.append(number)
+
+    def one_way():
+        many()
+        db.run(_transfer, first, second, 7)
+
+    threads = [threading.Thread(target=one_way) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(done) == 200
+    # Per thread 13 go from the second purse to the first, 12 back, and 7 cents back at the end.
+    balances = db.run(lambda s: (s.get_one(Purse, first).cents, s.get_one(Purse, second).cents))
+    assert balances == (1000 + 8 * (13 - 12 - 7), 1000 - 8 * (13 - 12 - 7))
+
+
+def _two_purses(session: Session) -> tuple[int, int]:
+    purses = Purse(cents=1000), Purse(cents=1000)
+    session.add_all(purses)
+    session.flush()
+    return purses[0].id, purses[1].id
+
+
+def test_an_error_leaves_nothing_behind(db):
+    def half(session):
+        session.add(Purse(cents=1))
+        session.flush()
+        raise KeyError("half way")
+
+    with pytest.raises(KeyError):
+        db.run(half)
+    assert db.run(lambda s: s.scalar(select(func.count()).select_from(Purse))) == 0
+
+
+def test_a_taken_key_names_the_constraint_and_no_value(db):
+    db.run(lambda s: s.add(User(external_id="secret-7")))
+    with pytest.raises(UniqueViolation) as caught:
+        db.run(lambda s: s.add(User(external_id="secret-7")))
+    assert "external_id" in caught.value.details[0]["constraint"]
+    assert "secret-7" not in str(caught.value.as_dict())
+
+
+def test_rows_get_their_id_when_they_are_added_and_core_inserts_when_they_run(db):
+    def write(session):
+        purse = Purse(cents=1)
+        session.add(purse)
+        early = purse.id
+        session.execute(insert(Purse), [{"cents": 2}, {"cents": 3}])
+        session.execute(insert(Purse).values(id=new_id(session), cents=4))
+        return early
+
+    early = db.run(write)
+    ids = db.run(lambda s: s.scalars(select(Purse.id).order_by(Purse.cents)).all())
+    assert ids == sorted(ids)
+    assert ids[0] == early
+    assert len(set(ids)) == 4
+
+
+def test_now_is_aware_and_near(db):
+    first, second = db.run(lambda s: (now(s), now(s)))
+    assert first.utcoffset().total_seconds() == 0
+    assert first <= second
+    assert abs((first - db.clock.now()).total_seconds()) < 60
+
+
+@pytest.mark.anyio
+async def test_the_async_database_runs_the_same_functions(database_url):
+    async with AsyncDatabase(database_url) as db:
+        async with db.engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        first, second = await db.run(_two_purses)
+        assert await db.run(_transfer, first, second, 10) == 1000
+        async with db.transaction() as session:
+            assert (await session.get_one(Purse, second)).cents == 1010
+        assert await db.ping() < 1
+        with pytest.raises(UniqueViolation):
+            await db.run(lambda s: s.add_all([User(external_id="a"), User(external_id="a")]))
+        async with db.hold("desk") as held:
+            assert held.token == 1
