@@ -170,6 +170,7 @@ class Order(Frozen):
         broker: the broker's name.
         broker_order_id: the broker's id.
         client_order_id: ours, as the broker echoes it; ``""`` for an order that carries none.
+        side: None, like ``order_type``, where the broker uses a word that is not ours: a combination, for instance.
         status: our word, or None where the broker's word is not mapped.
         broker_status: the broker's own word.
         quantity: units ordered, or None for a notional order.
@@ -185,8 +186,8 @@ class Order(Frozen):
     broker_order_id: str
     client_order_id: str = ""
     symbol: str
-    side: Side
-    order_type: OrderType
+    side: Side | None = None
+    order_type: OrderType | None = None
     time_in_force: TimeInForce | None = None
     quantity: Exact | None = None
     notional: Exact | None = None
@@ -216,7 +217,8 @@ class Order(Frozen):
         size = canonical(self.quantity) if self.quantity is not None else f"${self.notional}"
         price = f" @ {canonical(self.limit_price)}" if self.limit_price else ""
         state = self.status.value if self.status else f"({self.broker_status})"
-        return f"<Order {self.symbol} {self.side.value} {size}{price} {state} id={self.broker_order_id}>"
+        side = self.side.value if self.side else "?"
+        return f"<Order {self.symbol} {side} {size}{price} {state} id={self.broker_order_id}>"
 
 
 class Fill(Frozen):

@@ -1,0 +1,9 @@
+"""Brokers: one colourless protocol each, and the clients that run them."""
+
+from .alpaca import Alpaca
+from .capabilities import Capabilities
+from .client import AsyncBrokerClient, BrokerClient
+from .evidence import BreakerOpen, ErrorRow
+from .protocol import Broker
+
+__all__ = ["Alpaca", "AsyncBrokerClient", "BreakerOpen", "Broker", "BrokerClient", "Capabilities", "ErrorRow"]

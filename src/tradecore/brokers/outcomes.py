@@ -1,0 +1,170 @@
+"""Finding out what became of an order, as flows over any broker: adopt, resolve, look again. Nothing here resends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..clock import Clock
+from ..errors import BrokerError, CapabilityMissing, ConnectFailed, DuplicateOrder, NotSent, OutcomeUnknown
+from ..flow import Admit, Call, Effect, Flow, Pause, Permit, Reply
+from ..trading import Order, OrderRequest, OrderType, canonical
+from .protocol import Broker
+
+__all__ = ["differences", "looked_again", "resolve", "submit_once"]
+
+T = TypeVar("T")
+
+# Looks after a doubt: quick at first, since most answers are lost after the order was booked.
+LOOKS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+READ_RETRIES = (0.25, 1.0)
+
+
+def _spelled(value: Any) -> str:
+    return canonical(value) if hasattr(value, "as_tuple") else str(value)
+
+
+def differences(request: OrderRequest, order: Order) -> list[dict[str, Any]]:
+    """Return in what ``order`` is not what ``request`` asked for; empty if it is the same order.
+
+    Only what the broker reports is compared. A trailing stop's stop price moves and is left out; a stop that the broker
+    holds as a stop-limit is its documented conversion.
+    """
+    pairs: list[tuple[str, Any, Any]] = [
+        ("client_order_id", request.client_order_id, order.client_order_id),
+        ("symbol", request.symbol.replace("/", ""), order.symbol.replace("/", "")),
+        ("side", request.side, order.side),
+        ("quantity", request.quantity, order.quantity),
+        ("notional", request.notional, order.notional),
+        ("time_in_force", request.time_in_force, order.time_in_force),
+        ("trail", request.trail, order.trail),
+    ]
+    converted = request.order_type is OrderType.STOP and order.order_type is OrderType.STOP_LIMIT
+    if not converted:
+        pairs.append(("order_type", request.order_type, order.order_type))
+        pairs.append(("limit_price", request.limit_price, order.limit_price))
+    if request.order_type is not OrderType.TRAILING_STOP:
+        pairs.append(("stop_price", request.stop_price, order.stop_price))
+    return [
+        {"field": name, "code": "DIFFERENT", "sent": _spelled(ours), "found": _spelled(theirs)}
+        for name, ours, theirs in pairs
+        if ours is not None and theirs is not None and ours != theirs
+    ]
+
+
+def submit_once(broker: Broker, request: OrderRequest) -> Flow[Order]:
+    """Send an order and return it; where the broker knows the id already, adopt what is there if it is the same order.
+
+    Raises:
+        CapabilityMissing: if the broker cannot do this; nothing was sent.
+        DuplicateOrder: if the broker holds another order under this id, or does not show the one it has.
+        BrokerError: as :class:`~tradecore.brokers.Broker` says.
+    """
+    if objection := broker.objection(request):
+        raise CapabilityMissing(objection, broker=broker.name, client_order_id=request.client_order_id)
+    permit: Permit = yield from Admit("order")
+    try:
+        return (yield from broker.submit(request, permit=permit))
+    except DuplicateOrder as duplicate:
+        known = duplicate
+    finally:
+        permit.give_back()
+    return (yield from _adopt(broker, request, known))
+
+
+def _adopt(broker: Broker, request: OrderRequest, known: DuplicateOrder) -> Flow[Order]:
+    for seconds in LOOKS[:4]:
+        if seconds:
+            yield Pause(seconds)
+        try:
+            order = yield from broker.find(request.client_order_id)
+        except BrokerError:
+            continue
+        if order is None:
+            continue
+        if different := differences(request, order):
+            fields = ", ".join(item["field"] for item in different)
+            raise DuplicateOrder(
+                f"{broker.name} holds another order under the id {request.client_order_id}: {fields} differ",
+                broker=broker.name,
+                client_order_id=request.client_order_id,
+                details=different,
+            )
+        return order
+    raise known
+
+
+def resolve(broker: Broker, client_order_id: str, clock: Clock, patience: float) -> Flow[Order]:
+    """Look until the broker's rules prove something about an order whose outcome is unknown.
+
+    A look that fails proves nothing, ever. Absence proves something only at a broker that refuses duplicate ids, and
+    only after its ``send_max`` and ``worst_lag`` have passed: the request may still be on its way.
+
+    Raises:
+        NotSent: it is proven absent, and sending the same request again cannot make two.
+        OutcomeUnknown: ``patience`` seconds did not suffice, or this broker's rules cannot prove it.
+    """
+    started = clock.monotonic()
+    facts = broker.capabilities
+    quiet = facts.send_max + facts.worst_lag
+    last: BrokerError | None = None
+    looks = 0
+    while True:
+        asked = clock.monotonic() - started
+        try:
+            order = yield from broker.find(client_order_id)
+        except BrokerError as error:
+            last = error
+        else:
+            last = None
+            if order is not None:
+                return order
+            if asked >= quiet and facts.client_id_dedupes and facts.find_by_client_id != "no":
+                raise NotSent(
+                    f"{broker.name} does not know {client_order_id} after {asked:.0f} s: it may be sent again",
+                    broker=broker.name,
+                    client_order_id=client_order_id,
+                )
+        looks += 1
+        left = patience - (clock.monotonic() - started)
+        if left <= 0:
+            break
+        yield Pause(min(LOOKS[min(looks, len(LOOKS) - 1)], left))
+    why = f"the last look failed: {last}" if last is not None else "this broker's rules prove nothing from absence"
+    raise OutcomeUnknown(
+        f"the order {client_order_id} is still in doubt at {broker.name} after {looks} looks; {why}",
+        broker=broker.name,
+        client_order_id=client_order_id,
+    )
+
+
+def looked_again(flow: Flow[T]) -> Flow[T]:
+    """Return ``flow`` with each read asked again, twice at most, if no answer came or the server failed."""
+    step: Callable[[Any], Effect[Any]] = flow.send
+    answer: Any = None
+    while True:
+        try:
+            effect = step(answer)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        try:
+            answer = yield from _patient(effect) if isinstance(effect, Call) and effect.kind == "read" else effect
+            step = flow.send
+        except Exception as error:
+            step, answer = flow.throw, error
+
+
+def _patient(call: Call) -> Flow[Reply]:
+    for seconds in READ_RETRIES:
+        try:
+            reply = yield from call
+        except BrokerError as error:
+            # Exactly BrokerError is an answer that got lost. Refusals of breaker and pace are not asked again.
+            if not isinstance(error, ConnectFailed) and type(error) is not BrokerError:
+                raise
+        else:
+            if reply.status < 500:
+                return reply
+        yield Pause(seconds)
+    return (yield from call)

@@ -1,0 +1,400 @@
+"""A circuit breaker that is pybreaker's, with rates, slow calls, both colours and permits that cannot vote late.
+
+pybreaker keeps its storages, listeners, exclusions and transitions; admission and settlement are ours: the stock
+``call`` holds its lock while the protected function runs and counts a coroutine as a success before it has begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, overload
+
+import pybreaker
+
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError
+from .covers import acover, cover, covered
+from .judging import Matcher, judge, matchers, matches
+from .permits import BreakerPermit, CircuitOpenError, Outcome, Override, Snapshot
+from .windows import CountWindow, Tally, TimeWindow, Window
+
+__all__ = ["CircuitBreaker"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_ENTERED: ContextVar[tuple[tuple[object, BreakerPermit], ...]] = ContextVar("tradecore_breakers", default=())
+
+_log = logging.getLogger("tradecore.resilience")
+
+
+def _check(*rules: tuple[bool, str]) -> None:
+    if problems := [problem for holds, problem in rules if not holds]:
+        raise ConfigurationError.of(problems)
+
+
+class CircuitBreaker(pybreaker.CircuitBreaker):
+    """Stops asking what keeps failing, and tries again with a few probes.
+
+    Use it as a decorator (it follows the function's colour: plain, coroutine, generator), with ``with`` or
+    ``async with``, by :meth:`call` and :meth:`acall`, or by :meth:`acquire` and the permit it returns. An error of the
+    protected function is never replaced, and no lock is held while the function runs.
+
+    Args:
+        name: what is protected.
+        failure_rate: opens at this share of failed calls in the window, above 0 to 1.
+        window: the window in seconds; or
+        calls: a window of so many calls instead.
+        minimum_calls: below so many calls in the window, no rate is drawn.
+        slow_after: a call that takes more seconds is slow, whatever came of it; None for no limit.
+        slow_rate: opens at this share of slow calls.
+        consecutive: opens also after so many failures in a row; None for never.
+        reset_timeout: seconds to stay open before a probe.
+        half_open_max_calls: how many probes may be under way together.
+        success_threshold: so many good probes close it; one failed or slow probe opens it again.
+        half_open_timeout: seconds after which probes without a verdict open it again; ``reset_timeout`` if left out.
+        call_timeout: seconds a call may take. A coroutine is cancelled (:class:`TimeoutError`); plain code cannot be,
+            so its late result is returned and counts as failed. None for no limit.
+        record: the errors, or predicates on them, that count as failures.
+        ignore: the errors, or predicates, that say nothing.
+        clock: tells the time; the machine's when left out.
+        store: a pybreaker storage that shows the state to others; in memory when left out.
+        listeners: pybreaker listeners; called outside every lock, and their own errors stay theirs.
+
+    Raises:
+        ConfigurationError: naming every argument that cannot be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        failure_rate: float = 0.5,
+        window: float = 60.0,
+        calls: int | None = None,
+        minimum_calls: int = 10,
+        slow_after: float | None = None,
+        slow_rate: float = 1.0,
+        consecutive: int | None = None,
+        reset_timeout: float = 30.0,
+        half_open_max_calls: int = 1,
+        success_threshold: int = 1,
+        half_open_timeout: float | None = None,
+        call_timeout: float | None = 10.0,
+        record: Matcher | Iterable[Matcher] = Exception,
+        ignore: Iterable[Matcher] = (),
+        clock: Clock | None = None,
+        store: pybreaker.CircuitBreakerStorage | None = None,
+        listeners: Iterable[pybreaker.CircuitBreakerListener] = (),
+    ) -> None:
+        """Start closed."""
+        _check(
+            (0 < failure_rate <= 1, "failure_rate must be above 0 and at most 1"),
+            (0 < slow_rate <= 1, "slow_rate must be above 0 and at most 1"),
+            (window > 0, "window must be positive seconds"),
+            (calls is None or calls > 0, "calls must be positive"),
+            (minimum_calls > 0, "minimum_calls must be positive"),
+            (consecutive is None or consecutive > 0, "consecutive must be positive"),
+            (reset_timeout > 0, "reset_timeout must be positive seconds"),
+            (half_open_max_calls > 0, "half_open_max_calls must be positive"),
+            (success_threshold > 0, "success_threshold must be positive"),
+        )
+        # The base class makes its first state inside its __init__, so what _create_new_state needs stands before it.
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.failure_rate = failure_rate
+        self.slow_rate = slow_rate
+        self.slow_after = slow_after
+        self.minimum_calls = min(minimum_calls, calls) if calls is not None else minimum_calls
+        self.consecutive = consecutive
+        self.half_open_max_calls = half_open_max_calls
+        self.half_open_timeout = half_open_timeout if half_open_timeout is not None else reset_timeout
+        self.call_timeout = call_timeout
+        self._record = matchers(record)
+        self._window: Window = CountWindow(calls) if calls is not None else TimeWindow(window)
+        self._override: Override | None = None
+        self._generation = 0
+        self._since = self.clock.monotonic()
+        self._opened_at: datetime | None = None
+        self._reason = ""
+        self._row = self._inside = self._good = 0
+        self._told: deque[tuple[str, tuple[Any, ...]]] = deque()
+        self._telling = threading.Lock()
+        self._complained = False
+        super().__init__(
+            fail_max=consecutive if consecutive is not None else self.minimum_calls,
+            reset_timeout=reset_timeout,
+            success_threshold=success_threshold,
+            exclude=list(ignore),
+            listeners=list(listeners),
+            state_storage=store,
+            name=name,
+            throw_new_error_on_trip=False,
+        )
+
+    # --- permits -----------------------------------------------------------------------------------------------
+
+    def acquire(self) -> BreakerPermit:
+        """Return leave to make one call.
+
+        Raises:
+            CircuitOpenError: a new one each time, with ``retry_after``.
+        """
+        with self._lock:
+            refusal = self._refusal(self.clock.monotonic())
+            if refusal is None:
+                probe = self._override is None and self._state.name == pybreaker.STATE_HALF_OPEN
+                self._inside += probe
+                permit = BreakerPermit(self, self._generation, probe, self.clock.monotonic())
+        self._tell()
+        if refusal is not None:
+            raise refusal
+        return permit
+
+    def _refusal(self, now: float) -> CircuitOpenError | None:
+        if self._override is Override.ISOLATED:
+            return self._refused("isolated", None, "a person closed it off")
+        if self._override is not None:
+            return None
+        state = self.state.name  # reads the storage: another process may have moved it
+        if state == pybreaker.STATE_OPEN and now >= self._since + self._reset_timeout:
+            super().half_open()
+            state = self._state.name
+        if state == pybreaker.STATE_HALF_OPEN and self._inside >= self.half_open_max_calls:
+            left = self._since + self.half_open_timeout - now
+            if left > 0:
+                return self._refused(state, left, "its probes are under way")
+            self._trip("its probes gave no verdict in time")
+            state = self._state.name
+        if state == pybreaker.STATE_OPEN:
+            return self._refused(state, max(0.0, self._since + self._reset_timeout - now), self._reason)
+        return None
+
+    def _refused(self, state: str, retry_after: float | None, reason: str) -> CircuitOpenError:
+        return CircuitOpenError(
+            f"{self.name} is {state}: {reason}" if reason else f"{self.name} is {state}",
+            name=str(self.name),
+            state=state,
+            opened_at=self._opened_at,
+            retry_after=retry_after,
+        )
+
+    def settle(self, permit: BreakerPermit, outcome: Outcome, error: BaseException | None) -> None:
+        """Count what came of a permit: once, and only if the breaker has not moved on since it was taken."""
+        now = self.clock.monotonic()
+        took = now - permit.started
+        late = self.call_timeout is not None and took > self.call_timeout
+        with self._lock:
+            if permit.settled:
+                return
+            permit.settled = True
+            if permit.generation == self._generation:
+                self._vote(permit, outcome, late, self.slow_after is not None and took > self.slow_after, now)
+        if self._listeners and outcome is not Outcome.IGNORED:
+            self._told.append(("success", ()) if outcome is Outcome.GOOD else ("failure", (error,)))
+        self._tell()
+
+    def _vote(self, permit: BreakerPermit, outcome: Outcome, late: bool, slow: bool, now: float) -> None:
+        self._inside -= permit.probe
+        if outcome is Outcome.IGNORED:
+            return
+        failed = outcome is Outcome.FAILED or late
+        if permit.probe:
+            self._judge_probe(failed, slow)
+        elif self._override is Override.METRICS_ONLY or self._state.name == pybreaker.STATE_CLOSED:
+            self._window.add(failed, slow or late, now)
+            self._row = self._row + 1 if failed else 0
+            reason = self._why_trip(self._window.tally(now))
+            if reason and self._override is None:
+                self._trip(reason)
+
+    def _judge_probe(self, failed: bool, slow: bool) -> None:
+        if failed or slow:
+            self._trip("a probe failed" if failed else "a probe was slow")
+            return
+        self._good += 1
+        if self._good >= self._success_threshold:
+            super().close()
+
+    def _why_trip(self, tally: Tally) -> str:
+        if self.consecutive is not None and self._row >= self.consecutive:
+            return f"{self._row} failures in a row"
+        if tally.calls < self.minimum_calls:
+            return ""
+        if tally.failed / tally.calls >= self.failure_rate:
+            return f"{tally.failed} of {tally.calls} calls failed"
+        if self.slow_after is not None and tally.slow / tally.calls >= self.slow_rate:
+            return f"{tally.slow} of {tally.calls} calls took more than {self.slow_after:g} s"
+        return ""
+
+    def _trip(self, reason: str) -> None:
+        self._reason = reason
+        super().open()
+
+    def judge(self, error: BaseException | None) -> Outcome:
+        """Return what ``error`` (None for a good end) says about the other side, by ``ignore`` and ``record``."""
+        return judge(error, self._record, self._excluded_exceptions)
+
+    def is_system_error(self, exception: BaseException) -> bool:
+        """Return whether ``exception`` is not among the ignored ones."""
+        # pybreaker asks `type(rule) is type` and so calls classes with a metaclass as predicates, which is always true.
+        return not any(matches(rule, exception) for rule in self._excluded_exceptions)
+
+    # --- transitions -------------------------------------------------------------------------------------------
+
+    def _create_new_state(self, new_state: str, prev_state: Any = None, notify: bool = False) -> Any:
+        # Every pybreaker transition passes here, ours and those seen in the storage, under the base class's lock.
+        state = super()._create_new_state(new_state, prev_state, notify=False)
+        self._generation += 1
+        self._since = self.clock.monotonic()
+        self._row = self._inside = self._good = 0
+        if new_state == pybreaker.STATE_OPEN:
+            self._opened_at = self.clock.now()
+        else:
+            self._window.clear()
+        if notify:
+            self._told.append(("state_change", (prev_state, state)))
+        return state
+
+    # --- covers ------------------------------------------------------------------------------------------------
+
+    def call(self, func: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+        """Call a plain ``func`` under the breaker; a coroutine function belongs to :meth:`acall`."""
+        return cover(self, func, *args, **kwargs)
+
+    async def acall(self, func: Callable[..., Awaitable[R]], *args: Any, **kwargs: Any) -> R:
+        """Await ``func`` under the breaker, cancelled after ``call_timeout`` seconds."""
+        return await acover(self, func, *args, **kwargs)
+
+    @contextmanager
+    def calling(self) -> Iterator[BreakerPermit]:
+        """Take a permit for the block (pybreaker's spelling of ``with breaker``)."""
+        with self as permit:
+            yield permit
+
+    @overload  # type: ignore[override]
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def __call__(self) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+    def __call__(self, *functions: Callable[..., Any]) -> Any:
+        """Wrap a function in its own colour; ``@breaker`` and ``@breaker()`` are the same."""
+        return covered(self, functions[0]) if functions else lambda function: covered(self, function)
+
+    def __enter__(self) -> BreakerPermit:
+        """Take a permit for the block."""
+        permit = self.acquire()
+        _ENTERED.set((*_ENTERED.get(), (self, permit)))
+        return permit
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Settle the block's permit; the error goes on."""
+        entered = _ENTERED.get()
+        place = max(number for number, (breaker, _) in enumerate(entered) if breaker is self)
+        _ENTERED.set(entered[:place] + entered[place + 1 :])
+        entered[place][1].settle(error)
+
+    async def __aenter__(self) -> BreakerPermit:
+        """Take a permit for the block."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """Settle the block's permit; the error goes on."""
+        self.__exit__(kind, error, tb)
+
+    # --- by hand -----------------------------------------------------------------------------------------------
+
+    def open(self) -> bool:
+        """Open it by hand, for ``reset_timeout``; :meth:`isolate` keeps it shut until a person says otherwise."""
+        with self._lock:
+            self._trip("opened by hand")
+        self._tell()
+        return False
+
+    def close(self) -> None:
+        """Close it: calls pass again, and the window starts empty."""
+        super().close()
+        self._tell()
+
+    def half_open(self) -> None:
+        """Half-open it: the next calls are probes."""
+        super().half_open()
+        self._tell()
+
+    def isolate(self) -> None:
+        """Refuse every call until :meth:`restore`."""
+        self._set_override(Override.ISOLATED)
+
+    def disable(self) -> None:
+        """Let every call pass and remember none, until :meth:`restore`."""
+        self._set_override(Override.DISABLED)
+
+    def metrics_only(self) -> None:
+        """Let every call pass and remember it, but never open, until :meth:`restore`."""
+        self._set_override(Override.METRICS_ONLY)
+
+    def restore(self) -> None:
+        """End the override; the breaker starts closed and empty."""
+        self._set_override(None)
+
+    def _set_override(self, override: Override | None) -> None:
+        with self._lock:
+            self._override = override
+            super().close()
+        self._tell()
+
+    @property
+    def override(self) -> Override | None:
+        """What a person decided, if anything."""
+        return self._override
+
+    @property
+    def generation(self) -> int:
+        """How many transitions there were; a permit of an older one does not vote."""
+        return self._generation
+
+    def snapshot(self) -> Snapshot:
+        """Return the breaker as it is now."""
+        with self._lock:
+            now = self.clock.monotonic()
+            tally = self._window.tally(now)
+            shut = self._override is None and self._state.name == pybreaker.STATE_OPEN
+            return Snapshot(
+                name=str(self.name),
+                state=self._state.name,
+                override=self._override,
+                generation=self._generation,
+                calls=tally.calls,
+                failure_rate=tally.failed / tally.calls if tally.calls else 0.0,
+                slow_rate=tally.slow / tally.calls if tally.calls else 0.0,
+                reason=self._reason,
+                retry_after=max(0.0, self._since + self._reset_timeout - now) if shut else None,
+                opened_at=self._opened_at,
+            )
+
+    def _tell(self) -> None:
+        # A listener may call the breaker, and two threads may have news at once: one tells at a time, in order.
+        while self._told and self._telling.acquire(blocking=False):
+            try:
+                event, news = self._told.popleft()
+                for listener in self.listeners:
+                    self._tell_one(getattr(listener, event), news)
+            except IndexError:
+                pass
+            finally:
+                self._telling.release()
+
+    def _tell_one(self, tell: Callable[..., object], news: tuple[Any, ...]) -> None:
+        try:
+            tell(self, *news)
+        except Exception:
+            if not self._complained:
+                self._complained = True
+                _log.exception("a listener of the breaker %s failed; said once", self.name)
