@@ -17,7 +17,13 @@ __all__ = ["OpenPosition", "Trade"]
 
 
 class OpenPosition(Timestamped, Base):
-    """What a strategy holds at a connection in a symbol; the database allows one that is not closed."""
+    """What a strategy holds at a connection in a symbol; the database allows one that is not closed.
+
+    Attributes:
+        exited_quantity: units that left since it was opened.
+        exited_cost: what those had cost: the sum of average_price x units.
+        exit_price: their average price.
+    """
 
     __tablename__ = "open_positions"
     __table_args__ = (
@@ -37,7 +43,10 @@ class OpenPosition(Timestamped, Base):
     exit_webhook_log_id: Mapped[int | None] = link("webhook_logs", "SET NULL")
     exit_price: Mapped[Decimal | None]
     exit_at: Mapped[datetime | None]
+    exited_quantity: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    exited_cost: Mapped[Decimal] = mapped_column(default=Decimal(0))
     realized_pnl_cents: Mapped[int] = mapped_column(default=0)
+    commission_cents: Mapped[int] = mapped_column(default=0)
     status: Mapped[PositionStatus] = mapped_column(EnumString(PositionStatus), default=PositionStatus.OPEN)
     trade_id: Mapped[int | None] = link("trades", "SET NULL")
     is_test: Mapped[bool] = mapped_column(default=False)
