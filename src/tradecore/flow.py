@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -284,11 +285,17 @@ def addressed(flow: Flow[T], to: str) -> Flow[T]:
             return cast(T, done.value)
         if isinstance(effect, Call | Admit):
             effect = replace(effect, to=to)
+        elif isinstance(effect, Exclusive):
+            effect = replace(effect, flow=partial(_addressed_again, effect.flow, to))
         try:
             answer = yield effect
             step = flow.send
         except Exception as error:
             step, answer = flow.throw, error
+
+
+def _addressed_again(make: Callable[[], Flow[T]], to: str) -> Flow[T]:
+    return addressed(make(), to)
 
 
 class Crash(BaseException):

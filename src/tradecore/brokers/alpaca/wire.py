@@ -122,7 +122,7 @@ def number(value: Any) -> Decimal | None:
     Returns:
         The number; None for null, an empty text or anything that is no finite number.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal) or value == "":
+    if value is None or value == "" or isinstance(value, bool | float):
         return None
     try:
         return decimal(value)

@@ -1,0 +1,148 @@
+"""What both cores are made from: the checked arguments, the agenda, and the flows of each front-door verb."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import uuid4
+
+from ..brokers import Broker
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError
+from ..flow import Flow, Work
+from ..hooks import Hooks
+from ..orders.agenda import Agenda, Due, due
+from ..orders.settings import JourneySettings
+from ..orders.setup import Rule, StrategySetup, seed
+from ..sanitize import PayloadLimits
+
+__all__ = ["Plan", "Runtime", "checked", "not_open"]
+
+D = TypeVar("D")
+
+
+def _owner_name() -> str:
+    """Return a name for this process as a claimer of work: host, process and a random part."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+def _accounts_of(brokers: Sequence[Any] | Mapping[str, Any], route: str | None, problems: list[str]) -> dict[str, Any]:
+    """Return account name -> broker or client, and note in ``problems`` what is wrong with them."""
+    pairs = (
+        list(brokers.items())
+        if isinstance(brokers, Mapping)
+        else [(_account_name(broker), broker) for broker in brokers]
+    )
+    accounts: dict[str, Any] = {}
+    for name, broker in pairs:
+        if not name or (not hasattr(broker, "capabilities") and not hasattr(broker, "perform")):
+            problems.append(f"{broker!r} is not a broker: give an adapter such as Alpaca(...), or a client of one")
+        elif name in accounts:
+            problems.append(f"two brokers are called {name!r}: give them as a mapping from account names")
+        else:
+            accounts[name] = broker
+    if route is not None and route not in accounts:
+        known = ", ".join(sorted(accounts)) or "none"
+        problems.append(f"route={route!r} names no broker of this core (known: {known})")
+    return accounts
+
+
+def _account_name(broker: Any) -> str:
+    adapter = getattr(broker, "broker", broker)
+    return str(getattr(adapter, "account", "") or getattr(adapter, "name", ""))
+
+
+def checked(
+    connect: Callable[[], D], brokers: Sequence[Any] | Mapping[str, Any], route: str | None
+) -> tuple[D, dict[str, Any]]:
+    """Return the database and the accounts, or raise one error that lists everything wrong with either."""
+    problems: list[str] = []
+    accounts = _accounts_of(brokers, route, problems)
+    try:
+        db = connect()
+    except ConfigurationError as error:
+        problems.extend(str(detail["message"]) for detail in error.details)
+        raise ConfigurationError.of(problems or [error.message]) from None
+    if problems:
+        raise ConfigurationError.of(problems)
+    return db, accounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The arguments of a core that its colour does not matter for."""
+
+    route: str | None
+    tenant: str
+    clock: Clock
+    settings: JourneySettings
+    limits: PayloadLimits
+    hooks: Hooks
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        route: str | None,
+        tenant: str,
+        clock: Clock | None,
+        settings: JourneySettings | None,
+        limits: PayloadLimits | None,
+        hooks: Hooks | None,
+    ) -> Plan:
+        """Fill in the safe defaults."""
+        return cls(
+            route=route,
+            tenant=tenant,
+            clock=clock or SystemClock(),
+            settings=settings or JourneySettings(),
+            limits=limits or PayloadLimits(),
+            hooks=hooks or Hooks(),
+        )
+
+
+class Runtime(Generic[D]):
+    """What a core has besides its plan: database, clients, agenda.
+
+    Attributes:
+        db: the database, of the core's colour.
+        clients: account name -> client, of the core's colour.
+    """
+
+    def __init__(self, plan: Plan, db: D, clients: Mapping[str, Any]) -> None:
+        """Wire the agenda."""
+        self.plan = plan
+        self.db = db
+        self.clients = dict(clients)
+        self.brokers: dict[str, Broker] = {name: client.broker for name, client in clients.items()}
+        self.owner = _owner_name()
+        self.agenda = Agenda(self.brokers, owner=self.owner, route=plan.route, clock=plan.clock, settings=plan.settings)
+
+    def dedupes(self, account: str) -> bool:
+        """Return whether the account's broker refuses a second order under the same id; False where it is not known."""
+        broker = self.brokers.get(account)
+        return broker is not None and broker.capabilities.client_id_dedupes
+
+    def look(self, limit: int = 100) -> Flow[Due]:
+        """Return what is due."""
+        return (yield from Work(due, tuple(self.clients), limit))
+
+    def seed(self, strategies: Sequence[Any] = (), rules: Sequence[Any] = ()) -> Flow[None]:
+        """Make sure of the house connections, the default strategy, and what the caller names."""
+        houses = tuple((name, broker.name, broker.environment) for name, broker in self.brokers.items())
+        yield from Work(
+            seed,
+            houses,
+            tuple(StrategySetup.read(strategy) for strategy in strategies),
+            tuple(Rule.read(rule) for rule in rules),
+        )
+
+
+def not_open(name: str) -> ConfigurationError:
+    """Return the error of a core that is used before it is opened."""
+    return ConfigurationError(
+        f"this {name} is not open: use it in a with block, call open(), or give its lifespan to your framework"
+    )

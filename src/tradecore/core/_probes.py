@@ -1,0 +1,87 @@
+"""What a core reports of its health: database, brokers, worker, partitions, and what waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from ..db import now
+from ..flow import Flow, Work
+from ..health import Finding, Probe
+from ..models import OrderRecord
+from ..trading import Submission
+from ._plan import Runtime
+
+__all__ = ["probes"]
+
+WORKER_LAG = 30.0
+PARTITIONS_AHEAD = 2
+
+
+def probes(runtime: Runtime[Any], worker: Callable[[], Any]) -> list[Probe]:
+    """Return the core's probes."""
+    found = [
+        Probe("database", lambda: _database()),
+        Probe("orders", lambda: _orders(), critical=False, ttl=5.0),
+        Probe("worker", lambda: _worker(worker()), critical=False),
+        Probe("partitions", lambda: _partitions(runtime.db), critical=False, ttl=60.0),
+    ]
+    found.extend(
+        Probe(f"broker:{name}", partial(_broker, client), critical=False) for name, client in runtime.clients.items()
+    )
+    return found
+
+
+def _database() -> Flow[Finding]:
+    yield from Work(_select_one)
+    return Finding("healthy")
+
+
+def _select_one(session: Session) -> int:
+    return int(session.execute(text("select 1")).scalar_one())
+
+
+def _orders() -> Flow[Finding]:
+    waiting, oldest, at = yield from Work(_review_count)
+    if not waiting:
+        return Finding("healthy", data={"in_review": 0})
+    age = round((at - oldest).total_seconds()) if oldest else 0
+    return Finding("degraded", f"{waiting} orders wait for a person", {"in_review": waiting, "oldest_seconds": age})
+
+
+def _review_count(session: Session) -> tuple[int, datetime | None, datetime]:
+    count, oldest = session.execute(
+        select(func.count(), func.min(OrderRecord.created_at)).where(OrderRecord.submission == Submission.REVIEW)
+    ).one()
+    return int(count), oldest, now(session)
+
+
+def _worker(worker: Any) -> Finding:
+    if worker is None:
+        return Finding("healthy", "no embedded worker here")
+    if not worker.alive:
+        return Finding("unhealthy", "the worker stopped")
+    lag = worker.lag
+    return Finding(
+        "healthy" if lag < WORKER_LAG else "degraded",
+        data={"lag_seconds": round(lag, 3), "running": worker.roster.running},
+    )
+
+
+def _partitions(db: Any) -> Flow[Finding]:
+    ahead = yield from Work(db.count_partitions)
+    if ahead is None:
+        return Finding("healthy", "this database has no partitions")
+    return Finding("healthy" if ahead >= PARTITIONS_AHEAD else "degraded", data={"ahead": ahead})
+
+
+def _broker(client: Any) -> Finding:
+    snapshot = client.breaker.snapshot()
+    return Finding(
+        "degraded" if snapshot.state in ("open", "isolated") else "healthy", data={"breaker": snapshot.state}
+    )

@@ -1,0 +1,239 @@
+"""The sync core."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, TypeVar
+
+from ..brokers import Broker, BrokerClient
+from ..clock import Clock
+from ..context import bind
+from ..db import Database
+from ..errors import TradeCoreError
+from ..flow import Flow, run
+from ..health import Health
+from ..hooks import Hooks
+from ..orders.desk import Desk
+from ..orders.intake import accept
+from ..orders.settings import JourneySettings
+from ..sanitize import PayloadLimits
+from ..trading import Receipt, Signal
+from ._performers import performer
+from ._plan import Plan, Runtime, checked, not_open
+from ._probes import probes
+from ._roster import Roster
+from .worker import Worker
+
+__all__ = ["TradeCore"]
+
+T = TypeVar("T")
+
+
+class TradeCore:
+    """The journey, wired: accepts signals, keeps them, and brings their orders to the brokers.
+
+    Example:
+        >>> with TradeCore("sqlite:///desk.db", brokers=[Alpaca.from_env()], route="alpaca") as core:  # doctest: +SKIP
+        ...     core.accept(Signal.market("s-1", "AAPL", Side.BUY, 10))
+
+    Args:
+        url: the database's address.
+        brokers: adapters or clients; each is the house connection called by its name. A mapping names them otherwise.
+        route: send every accepted signal to this account; without it only routing rules decide.
+        worker: whether :meth:`open` in a ``with`` block, or a web door, starts the embedded worker.
+        keyring: seals what must be secret (used from the release that ships sealed columns).
+        clock: where time comes from; the machine's when left out.
+        tenant: whose signals these are; part of a repeat's key.
+        settings: how patient the journey is.
+        limits: how large a signal may be.
+        hooks: told what happened, after it was committed.
+        setup_schema: whether :meth:`open` upgrades the database's schema first; for scripts and tests.
+
+    Raises:
+        ConfigurationError: listing everything that is wrong at once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        brokers: Sequence[Broker | BrokerClient] | Mapping[str, Broker | BrokerClient] = (),
+        route: str | None = None,
+        worker: bool = True,
+        keyring: object | None = None,
+        clock: Clock | None = None,
+        tenant: str = "",
+        settings: JourneySettings | None = None,
+        limits: PayloadLimits | None = None,
+        hooks: Hooks | None = None,
+        setup_schema: bool = False,
+    ) -> None:
+        """Check the arguments; nothing is opened yet."""
+        self._plan = Plan.of(route=route, tenant=tenant, clock=clock, settings=settings, limits=limits, hooks=hooks)
+        self.db, accounts = checked(lambda: Database(url, clock=self._plan.clock), brokers, route)
+        clients = {
+            name: broker if isinstance(broker, BrokerClient) else BrokerClient(broker, clock=self._plan.clock)
+            for name, broker in accounts.items()
+        }
+        self._runtime = Runtime(self._plan, self.db, clients)
+        self.brokers: dict[str, BrokerClient] = clients
+        self.clock = self._plan.clock
+        self.hooks = self._plan.hooks
+        self.keyring = keyring
+        self.wants_worker = worker
+        self._setup_schema = setup_schema
+        self._perform = performer(self.db, clients, self.clock, self.hooks, lambda: self.db.platform)
+        self._worker: Worker | None = None
+        self._open = False
+        self._opening = threading.Lock()
+        self.health = Health(probes(self._runtime, lambda: self._worker), perform=self._perform, clock=self.clock)
+        self.orders = Desk(self.run, self._plan.settings, self._nudge, self._runtime.dedupes)
+
+    # -- life
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the core can be used."""
+        return self._open
+
+    def open(self) -> Self:
+        """Check the database, seed the house connections, make the partitions ahead. Opening twice does nothing.
+
+        Raises:
+            ConfigurationError: the database is not migrated, or cannot be reached.
+        """
+        with self._opening:
+            if self._open:
+                return self
+            from ..models import migrations
+
+            if self._setup_schema:
+                migrations.upgrade(self.db)
+            self.db.check_migrated()
+            self.db.ensure_partitions()
+            run(self._runtime.seed(), self._perform)
+            self._open = True
+        return self
+
+    def close(self) -> None:
+        """Stop the worker, close brokers and pools. Closing twice does nothing."""
+        self.stop_worker()
+        with self._opening:
+            if not self._open:
+                return
+            self._open = False
+            for client in self.brokers.values():
+                client.close()
+            self.db.close()
+
+    def __enter__(self) -> Self:
+        """Open, and start the worker unless ``worker=False``."""
+        self.open()
+        if self.wants_worker:
+            self.start_worker()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    # -- verbs
+
+    def run(self, flow: Flow[T]) -> T:
+        """Drive a flow with this core's database and brokers.
+
+        Raises:
+            ConfigurationError: the core is not open.
+        """
+        if not self._open:
+            raise not_open(type(self).__name__)
+        return run(flow, self._perform)
+
+    def accept(self, signal: Signal | Mapping[str, Any] | bytes, *, source: str = "api") -> Receipt:
+        """Keep a signal and answer with its receipt; once this returns, it will not be lost.
+
+        Args:
+            signal: a Signal, its fields, or the raw body as it came.
+            source: who sent it; part of a repeat's key, 1 to 100 characters.
+
+        Raises:
+            InvalidInput: naming each wrong field; the id is not claimed.
+            NotFound: the strategy is unknown; the id is not claimed.
+            Conflict: the id was used before with another meaning.
+        """
+        receipt = self.run(
+            accept(
+                signal,
+                source=source,
+                tenant=self._plan.tenant,
+                settings=self._plan.settings,
+                limits=self._plan.limits,
+            )
+        )
+        self._nudge()
+        return receipt
+
+    def setup(self, *, strategies: Sequence[Any] = (), rules: Sequence[Any] = ()) -> None:
+        """Make sure these strategies and routing rules exist; may be called at every start.
+
+        Args:
+            strategies: names, or mappings ``{"symbol": ..., "name": ..., "market": ...}``.
+            rules: mappings ``{"strategy": ..., "broker": ..., "quantity_multiplier": "1", ...}``.
+        """
+        self.run(self._runtime.seed(strategies, rules))
+
+    def run_due(self, limit: int | None = None) -> int:
+        """Run what is due now, in this thread, until nothing is; return the number of steps.
+
+        Args:
+            limit: the most steps to run; None for no limit.
+
+        Errors of tradecore are told to the hooks and the step rests; any other error is raised.
+        """
+        roster, count = Roster(self.clock, self.hooks), 0
+        while limit is None or count < limit:
+            found = self.run(self._runtime.look())
+            steps = roster.take(found.steps, len(found.steps) if limit is None else limit - count, shuffle=False)
+            if not steps:
+                break
+            for step in steps:
+                count += 1
+                try:
+                    with bind(trace=step.trace):
+                        self.run(self._runtime.agenda.flow(step))
+                except TradeCoreError as error:
+                    roster.failed(step, error)
+                else:
+                    roster.done(step)
+        return count
+
+    # -- the worker
+
+    def start_worker(self, *, concurrency: int = 4, poll: float = 1.0) -> None:
+        """Start the embedded worker's threads; call it after a fork, never before one.
+
+        Args:
+            concurrency: how many steps run at once.
+            poll: seconds after which the database is asked even if nobody rang.
+        """
+        if not self._open:
+            raise not_open(type(self).__name__)
+        if self._worker is None:
+            self._worker = Worker(self._runtime, self.run, concurrency=concurrency, poll=poll)
+            self._worker.start()
+
+    def stop_worker(self, timeout: float = 30.0) -> None:
+        """Let running steps finish, for at most ``timeout`` real seconds, and stop."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.stop(timeout)
+
+    def _nudge(self) -> None:
+        if self._worker is not None:
+            self._worker.wake()
+
+    def __repr__(self) -> str:
+        """Show the database, without its password, and the accounts."""
+        state = "open" if self._open else "closed"
+        return f"<TradeCore {self.db!r} brokers={sorted(self.brokers)} {state}>"

@@ -1,0 +1,24 @@
+"""The journey: intake, routing, intents, submission, resolution, executions; the desk beside it.
+
+Reading order: ``intake``, ``routing``, ``intents``, ``submission``, ``resolution``, ``executions``. ``_journal`` is the
+one file that moves an order; ``agenda`` says what is due.
+"""
+
+from ._journal import HAPPENINGS
+from .agenda import Agenda, Step
+from .desk import AsyncDesk, Decision, Desk, LedgerLine, OrderView
+from .positions import PLATFORM
+from .settings import JourneySettings
+
+__all__ = [
+    "HAPPENINGS",
+    "PLATFORM",
+    "Agenda",
+    "AsyncDesk",
+    "Decision",
+    "Desk",
+    "JourneySettings",
+    "LedgerLine",
+    "OrderView",
+    "Step",
+]

@@ -1,0 +1,231 @@
+"""Executions in: the broker's report of our orders, fills booked once, positions, trades, realized P&L.
+
+A fill is the only thing that moves a position, and (order, execution id) is unique, so a fill that is reported ten
+times moves it once. A busted fill is reversed by an opposite entry, never by editing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from ..brokers import Broker
+from ..db import now
+from ..errors import BrokerError
+from ..flow import Exclusive, Flow, Work
+from ..hooks import FillBooked
+from ..models import FillRecord, OrderRecord
+from ..trading import Fill, Order, OrderStatus, Submission
+from ._again import again
+from ._journal import Journal, tell
+from .positions import apply_execution
+from .settings import JourneySettings
+
+__all__ = ["Watched", "book_fill", "bust_fill", "watch"]
+
+# How far before an order's first send its fills are asked for: the broker's clock may be behind ours.
+FILL_MARGIN = timedelta(minutes=5)
+WATCH_AT_ONCE = 500
+ASK_EACH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An acknowledged order whose story at the broker is not over."""
+
+    order_id: int
+    client_order_id: str
+    broker_order_id: str
+    first_sent_at: datetime
+
+
+def watched(session: Session, account: str, limit: int = WATCH_AT_ONCE) -> tuple[Watched, ...]:
+    """Return the acknowledged orders of an account that are due for a look, oldest due first."""
+    rows = session.execute(
+        select(
+            OrderRecord.id,
+            OrderRecord.client_order_id,
+            OrderRecord.broker_order_id,
+            OrderRecord.first_sent_at,
+            OrderRecord.created_at,
+        )
+        .where(
+            OrderRecord.account == account,
+            OrderRecord.submission == Submission.ACKNOWLEDGED,
+            OrderRecord.next_at <= now(session),
+            OrderRecord.broker_order_id.is_not(None),
+        )
+        .order_by(OrderRecord.next_at)
+        .limit(limit)
+    )
+    return tuple(Watched(row[0], row[1], str(row[2]), row[3] or row[4]) for row in rows)
+
+
+def report(session: Session, order_id: int, order: Order | None, settings: JourneySettings) -> bool:
+    """Take over the broker's report of one order and say when to look again; return whether fills are missing."""
+    journal = Journal(session, order_id)
+    row = journal.row
+    if not journal.stands(Submission.ACKNOWLEDGED):
+        return False
+    if order is not None:
+        journal.report(order)
+    missing = row.filled_quantity > booked(session, row)
+    journal.due_in(_next_look(journal, missing, settings))
+    return missing
+
+
+def _next_look(journal: Journal, missing: bool, settings: JourneySettings) -> float | None:
+    row = journal.row
+    if missing:
+        return settings.watch_every
+    if row.status is not None and not row.status.is_open:
+        ended = row.ended_at or journal.at
+        rest = settings.late_fill_window - (journal.at - ended).total_seconds()
+        late_fills_possible = row.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REPLACED)
+        return max(rest, settings.watch_every) if late_fills_possible and rest > 0 else None
+    age = (journal.at - (row.acknowledged_at or journal.at)).total_seconds()
+    return min(settings.watch_at_most, max(settings.watch_every, age / 2))
+
+
+def booked(session: Session, row: OrderRecord) -> Decimal:
+    """Return the units booked for an order. Summed here, not in SQL: SQLite would add floats."""
+    fills = session.execute(
+        select(FillRecord.quantity).where(FillRecord.order_id == row.id, FillRecord.busted_at.is_(None))
+    )
+    return sum((quantity for (quantity,) in fills), Decimal(0))
+
+
+def book_fill(session: Session, order_id: int, fill: Fill) -> bool:
+    """Book one execution and move the position; False where it is booked already."""
+    journal = Journal(session, order_id)  # the lock that makes "is it booked?" a safe question
+    if _known(session, order_id, fill.execution_id):
+        return False
+    row = journal.row
+    realized = apply_execution(
+        session, row, fill.side, fill.quantity, fill.price, fill.commission_cents, fill.filled_at
+    )
+    session.add(
+        FillRecord(
+            order_id=order_id,
+            execution_id=fill.execution_id,
+            quantity=fill.quantity,
+            price=fill.price,
+            commission_cents=fill.commission_cents,
+            liquidity=fill.liquidity,
+            filled_at=fill.filled_at,
+            booked_at=journal.at,
+            realized_pnl_cents=realized,
+        )
+    )
+    row.commission_cents = (row.commission_cents or 0) + fill.commission_cents
+    journal.note("fill", None, None, _fill_words(fill, realized))
+    tell(session, FillBooked(order_id=order_id, execution_id=fill.execution_id, realized_pnl_cents=realized))
+    return True
+
+
+def bust_fill(session: Session, order_id: int, execution_id: str) -> bool:
+    """Reverse a fill the broker took back, by an opposite entry at its price; False where nothing is to reverse."""
+    journal = Journal(session, order_id)
+    record = session.execute(
+        select(FillRecord).where(FillRecord.order_id == order_id, FillRecord.execution_id == execution_id)
+    ).scalar_one_or_none()
+    if record is None or record.busted_at is not None or journal.row.side is None:
+        return False
+    realized = apply_execution(
+        session, journal.row, journal.row.side.opposite, record.quantity, record.price, 0, journal.at
+    )
+    record.busted_at = journal.at
+    record.realized_pnl_cents += realized
+    journal.row.filled_quantity = max(Decimal(0), journal.row.filled_quantity - record.quantity)
+    journal.note("bust", None, None, {"execution_id": execution_id, "realized_pnl_cents": realized})
+    return True
+
+
+def _known(session: Session, order_id: int, execution_id: str) -> bool:
+    return bool(
+        session.execute(
+            select(func.count())
+            .select_from(FillRecord)
+            .where(FillRecord.order_id == order_id, FillRecord.execution_id == execution_id)
+        ).scalar_one()
+    )
+
+
+def _fill_words(fill: Fill, realized: int) -> dict[str, Any]:
+    return {
+        "execution_id": fill.execution_id,
+        "quantity": str(fill.quantity),
+        "price": str(fill.price),
+        "realized_pnl_cents": realized,
+    }
+
+
+# -- the flow -----------------------------------------------------------------------------------------------------
+
+
+def watch(account: str, broker: Broker, settings: JourneySettings) -> Flow[int]:
+    """Read the account's open orders and their fills once; return how many orders were looked at.
+
+    One process at a time watches an account: the others would only spend its rate limit.
+    """
+    return (yield from Exclusive(f"watch:{account}", lambda: _watch(account, broker, settings), wait=0.0))
+
+
+def _watch(account: str, broker: Broker, settings: JourneySettings) -> Flow[int]:
+    due = yield from Work(watched, account)
+    try:
+        yield from _read(broker, due, settings)
+    except BrokerError as error:
+        # A failed look says nothing about the orders; ask again later.
+        yield from Work(postpone, tuple(item.order_id for item in due), error.retry_after or settings.watch_every * 2)
+    return len(due)
+
+
+def postpone(session: Session, order_ids: Collection[int], seconds: float) -> None:
+    """Look at these orders again in ``seconds``."""
+    session.execute(
+        update(OrderRecord)
+        .where(OrderRecord.id.in_(order_ids), OrderRecord.submission == Submission.ACKNOWLEDGED)
+        .values(next_at=now(session) + timedelta(seconds=seconds))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _read(broker: Broker, due: Collection[Watched], settings: JourneySettings) -> Flow[None]:
+    reports = yield from _reports(broker, due)
+    incomplete: dict[str, Watched] = {}
+    for item in due:
+        missing = yield from Work(report, item.order_id, reports.get(item.broker_order_id), settings)
+        if missing:
+            incomplete[item.broker_order_id] = item
+    if incomplete:
+        since = min(item.first_sent_at for item in incomplete.values()) - FILL_MARGIN
+        fills = yield from broker.fills(since=since)
+        for fill in fills:
+            if fill.broker_order_id in incomplete:
+                order_id = incomplete[fill.broker_order_id].order_id
+                yield from again(partial(Work, book_fill, order_id, fill))
+        for item in incomplete.values():
+            yield from Work(report, item.order_id, None, settings)
+
+
+def _reports(broker: Broker, due: Collection[Watched]) -> Flow[dict[str, Order]]:
+    """Return what the broker says of each order: from its lists where many are due, one by one where few are."""
+    reports: dict[str, Order] = {}
+    if len(due) > ASK_EACH:
+        for status in ("open", "closed"):
+            listed = yield from broker.orders(status=status, limit=WATCH_AT_ONCE)
+            reports.update({order.broker_order_id: order for order in listed})
+    for item in due:
+        if item.broker_order_id not in reports:
+            order = yield from broker.get(item.broker_order_id)
+            if order is not None:
+                reports[item.broker_order_id] = order
+    return reports

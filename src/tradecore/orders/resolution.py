@@ -1,0 +1,195 @@
+"""What became of an order whose answer was lost: look, and let only evidence decide.
+
+A look that fails proves nothing. A look that finds nothing proves nothing either, until the quiet time (lease + send
+time-out + the broker's worst lag) has passed since the send; then, at a broker that refuses duplicates, the *same*
+client order id may go out again, and elsewhere a person decides. An order in review is looked up all the same: a find
+heals it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..audit import record as audit
+from ..brokers import Broker, Capabilities
+from ..errors import BrokerError
+from ..flow import Flow, Work
+from ..hooks import ReviewNeeded
+from ..models import OrderRecord
+from ..trading import Intent, Order, OrderStatus, Submission
+from ..trading.exact import decimal
+from ..trading.lifecycle import Evidence
+from ._journal import Journal, tell
+from .settings import JourneySettings
+from .submission import is_late
+
+__all__ = ["Look", "resolve"]
+
+_LOOKED_UP = (Submission.UNKNOWN, Submission.REVIEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at an order in doubt.
+
+    Attributes:
+        epoch: the epoch whose send is in doubt; absence counts for no other.
+        past_quiet: whether the look began after the quiet time: only then can finding nothing prove something.
+        target_broker_order_id: for a cancel, the order to read instead.
+    """
+
+    order_id: int
+    client_order_id: str
+    epoch: int
+    intent: Intent
+    past_quiet: bool
+    target_broker_order_id: str | None
+
+
+def begin_look(session: Session, order_id: int, capabilities: Capabilities, settings: JourneySettings) -> Look | None:
+    """Reserve the next look, so that two workers do not both ask; None where none is due."""
+    journal = Journal(session, order_id)
+    row = journal.row
+    if not journal.stands(*_LOOKED_UP) or row.next_at is None or row.next_at > journal.at:
+        return None
+    journal.due_in(settings.send_max)
+    quiet = timedelta(seconds=settings.quiet(capabilities.worst_lag))
+    target = None
+    if row.intent is Intent.CANCEL:
+        target = session.execute(
+            select(OrderRecord.broker_order_id).where(OrderRecord.id == row.target_order_id)
+        ).scalar_one()
+    past_quiet = row.sent_at is not None and journal.at > row.sent_at + quiet
+    return Look(row.id, row.client_order_id, row.epoch, row.intent, past_quiet, target)
+
+
+def found(session: Session, look: Look, order: Order) -> None:
+    """The broker has it: acknowledged in every epoch, or review where it is not the order we wrote."""
+    journal = Journal(session, look.order_id)
+    if journal.stands(Submission.ACKNOWLEDGED):
+        return
+    difference = _difference(journal.row, order)
+    if difference is None:
+        journal.acknowledge(order, {"found_by": "look"})
+    elif journal.stands(Submission.UNKNOWN):
+        to_review(journal, f"the broker has another order under this id: {difference}")
+    else:
+        journal.due_in(60.0)
+
+
+def _difference(row: OrderRecord, order: Order) -> str | None:
+    """Return what tells the broker's order from ours, or None. Compared: what no broker rewrites."""
+    body: dict[str, Any] = dict(row.body or {})
+    if row.intent is Intent.ORDER:
+        for name, theirs in (("symbol", order.symbol), ("side", str(order.side))):
+            if body.get(name) != theirs:
+                return f"{name} is {theirs}, ours is {body.get(name)}"
+    for name, size in (("quantity", order.quantity), ("limit_price", order.limit_price)):
+        if body.get(name) is not None and size is not None and decimal(body[name]) != size:
+            return f"{name} is {size}, ours is {body[name]}"
+    return None
+
+
+def nothing_found(session: Session, look: Look, capabilities: Capabilities, settings: JourneySettings) -> None:
+    """The broker says it knows no such id: count it, and decide only where that proves something."""
+    journal = Journal(session, look.order_id)
+    row = journal.row
+    if journal.stands(Submission.REVIEW):
+        journal.due_in(settings.review_every)
+        return
+    if not journal.stands(Submission.UNKNOWN, epoch=look.epoch):
+        return
+    row.absent_looks += 1
+    if not look.past_quiet or row.absent_looks < settings.absent_looks:
+        wait = settings.backoff(settings.look_every, settings.look_at_most, row.absent_looks)
+        if row.sent_at is not None and not look.past_quiet:
+            # Never sleep past the moment from which a look can decide.
+            decisive = row.sent_at + timedelta(seconds=settings.quiet(capabilities.worst_lag) + 0.001)
+            wait = min(wait, max(0.05, (decisive - journal.at).total_seconds()))
+        journal.due_in(wait)
+        return
+    absence = {"absent_looks": row.absent_looks, "attempts": row.attempts}
+    if not capabilities.client_id_dedupes:
+        to_review(journal, "the broker shows no such order, and it does not refuse a second one under the same id")
+    elif row.reject_code is not None:
+        row.status = OrderStatus.REJECTED if row.intent is Intent.ORDER else None
+        row.ended_at = journal.at
+        journal.due_in(None)
+        journal.move(Submission.REJECTED, Evidence.ABSENT_AND_REFUSED, absence)
+    elif is_late(journal):
+        to_review(journal, "the broker shows no such order, and its time to send has passed")
+    else:
+        journal.due_in(0)
+        journal.move(Submission.RECORDED, Evidence.ABSENT, absence)
+
+
+def to_review(journal: Journal, reason: str) -> None:
+    """``UNKNOWN`` -> ``REVIEW``: only a person can tell, and the gate stays closed until one does."""
+    journal.row.question = {"reason": reason[:500]}
+    journal.due_in(60.0)
+    journal.move(Submission.REVIEW, Evidence.UNDECIDABLE, {"reason": reason})
+    audit(
+        journal.session,
+        action="order.review",
+        resource_type="order",
+        resource_id=journal.row.client_order_id,
+        outcome="failure",
+        reason=reason,
+    )
+    tell(
+        journal.session,
+        ReviewNeeded(order_id=journal.row.id, client_order_id=journal.row.client_order_id, reason=reason),
+    )
+
+
+def look_failed(session: Session, look: Look, settings: JourneySettings, retry_after: float | None) -> None:
+    """The look itself failed: that says nothing about the order, ever. Look again later."""
+    journal = Journal(session, look.order_id)
+    if journal.stands(*_LOOKED_UP):
+        age = (journal.at - (journal.row.sent_at or journal.at)).total_seconds()
+        journal.due_in(retry_after or min(settings.look_at_most, max(settings.look_every, age / 4)))
+
+
+def cancel_seen(session: Session, look: Look, order: Order | None) -> None:
+    """Settle a cancel in doubt by the order it is about: in effect, moot, or to be sent again (a cancel may repeat)."""
+    journal = Journal(session, look.order_id)
+    if not journal.stands(Submission.UNKNOWN, epoch=look.epoch):
+        return
+    pending = order is not None and order.status is OrderStatus.PENDING_CANCEL
+    if order is not None and order.is_open and not pending:
+        if is_late(journal):
+            to_review(journal, "the order still stands and the cancel's time to send has passed")
+            return
+        journal.due_in(1.0)
+        journal.move(Submission.RECORDED, Evidence.ABSENT, {"reason": "the order still stands; a cancel may repeat"})
+        return
+    journal.row.reject_code = journal.row.reject_reason = None
+    journal.acknowledge(None, {"order_status": order.broker_status if order else "not found"})
+    if journal.row.target_order_id is not None:
+        target = Journal(session, journal.row.target_order_id)
+        if target.stands(Submission.ACKNOWLEDGED):
+            target.due_in(0)
+
+
+def resolve(order_id: int, broker: Broker, settings: JourneySettings) -> Flow[None]:
+    """Look once at an order in doubt and write down what that proves."""
+    look = yield from Work(begin_look, order_id, broker.capabilities, settings)
+    if look is None:
+        return None
+    try:
+        if look.intent is Intent.CANCEL:
+            order = (yield from broker.get(look.target_broker_order_id)) if look.target_broker_order_id else None
+        else:
+            order = yield from broker.find(look.client_order_id)
+    except BrokerError as error:
+        return (yield from Work(look_failed, look, settings, error.retry_after))
+    if look.intent is Intent.CANCEL:
+        return (yield from Work(cancel_seen, look, order))
+    if order is not None:
+        return (yield from Work(found, look, order))
+    return (yield from Work(nothing_found, look, broker.capabilities, settings))

@@ -1,0 +1,358 @@
+"""From an accepted signal to order intents: one transaction per signal, so a crash leaves all of them or none.
+
+Each signal ends in exactly one intent per rule that matched, or in a named reason why none was sent (``NO_RULE``,
+``NOTHING_TO_CLOSE``, ...). An exit never exceeds the open position; it waits a while for entries whose fate is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from ..audit import record as audit
+from ..db import now
+from ..errors import RiskExceeded
+from ..flow import Flow, Work
+from ..hooks import SignalEnded
+from ..models import (
+    BrokerConnection,
+    FillRecord,
+    Inbox,
+    Job,
+    OrderOrigin,
+    OrderRecord,
+    RoutingRule,
+    Strategy,
+    WebhookLog,
+)
+from ..models.enums import JobState, WebhookStatus
+from ..trading import Intent, OrderRequest, OrderType, Side, Signal, SignalAction, Submission
+from ._again import again
+from ._journal import tell
+from .intents import Origin, client_order_id, record_order
+from .positions import has_platform, held
+from .settings import JourneySettings
+
+__all__ = ["Destination", "route_signal"]
+
+_UNSETTLED = (
+    Submission.RECORDED,
+    Submission.CLAIMED,
+    Submission.SENDING,
+    Submission.CONFIRMING,
+    Submission.UNKNOWN,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where one intent of a signal goes, and within which limits.
+
+    Attributes:
+        rule: what the client order id is minted from: the rule's id, or the route's name.
+    """
+
+    rule: str
+    account: str
+    broker: str
+    connection_id: int | None = None
+    rule_id: int | None = None
+    user_id: int | None = None
+    multiplier: Decimal = Decimal(1)
+    max_position_size: Decimal | None = None
+    max_daily_loss_cents: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one destination gets of a signal: an order, a refusal of ours, nothing, or a later look."""
+
+    destination: Destination
+    request: OrderRequest | None = None
+    denied: tuple[str, str] | None = None
+    nothing: str | None = None
+    wait: bool = False
+
+
+def route_signal(job_id: int, route: str | None, settings: JourneySettings) -> Flow[int]:
+    """Route one accepted signal; return how many intents were recorded.
+
+    An error is counted on the job and tried again later; after the last attempt the job is a dead letter.
+    """
+    try:
+        return (yield from again(lambda: Work(route_job, job_id, route, settings)))
+    except Exception as error:
+        # Whatever it is, the signal must not be lost: the job keeps it and says what went wrong.
+        yield from Work(job_failed, job_id, f"{type(error).__name__}: {error}", settings)
+        raise
+
+
+def route_job(session: Session, job_id: int, route: str | None, settings: JourneySettings) -> int:
+    """Turn the signal of a routing job into intents and finish the job, in one transaction."""
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
+    at = now(session)
+    if job is None or job.state is not JobState.READY or job.run_at > at:
+        return 0
+    inbox = session.get_one(Inbox, int(job.args["inbox_id"]))
+    signal = Signal(**inbox.signal)
+    destinations = _destinations(session, signal, route)
+    symbol = signal.symbol or _strategy_market(session, signal.strategy)
+    plans = [_plan(session, inbox, signal, symbol, place, at, settings) for place in destinations]
+    if any(plan.wait for plan in plans):
+        job.run_at = at + timedelta(seconds=settings.watch_every)
+        return 0
+    log_id = int(job.args["webhook_log_id"]) if job.args.get("webhook_log_id") else None
+    count = 0
+    for plan in plans:
+        if plan.request is None:
+            continue
+        origin = _origin(session, inbox, signal, plan.destination, log_id)
+        record_order(session, plan.request, origin, settings, denied=plan.denied)
+        count += 1
+    reason = None if count else (plans[0].nothing if plans else "NO_RULE")
+    _finish(session, job, inbox, log_id, count, reason, at)
+    return count
+
+
+def job_failed(session: Session, job_id: int, error: str, settings: JourneySettings) -> None:
+    """Count a failed attempt; the job is due again later, or a dead letter after the last one."""
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
+    if job is None or job.state is not JobState.READY:
+        return
+    at = now(session)
+    job.attempt += 1
+    job.error = error[:2_000]
+    job.error_history = [*(job.error_history or []), {"at": at.isoformat(), "error": error[:500]}][-20:]
+    if job.attempt >= job.max_attempts:
+        job.state = JobState.DEAD
+    else:
+        wait = settings.backoff(settings.retry_after, settings.retry_at_most, job.attempt)
+        job.run_at = at + timedelta(seconds=wait)
+
+
+# -- where to -----------------------------------------------------------------------------------------------------
+
+
+def _destinations(session: Session, signal: Signal, route: str | None) -> Sequence[Destination]:
+    if route is not None:
+        return [Destination(rule=f"route:{route}", account=route, broker=route, connection_id=_house(session, route))]
+    if not has_platform(session):
+        return []
+    matches = session.execute(
+        select(RoutingRule, BrokerConnection)
+        .join(BrokerConnection, BrokerConnection.id == RoutingRule.broker_connection_id)
+        .outerjoin(Strategy, Strategy.id == RoutingRule.strategy_id)
+        .where(
+            RoutingRule.enabled.is_(True),
+            RoutingRule.auto_execute.is_(True),
+            RoutingRule.deleted_at.is_(None),
+            BrokerConnection.deleted_at.is_(None),
+            or_(RoutingRule.strategy_id.is_(None), Strategy.symbol == signal.strategy),
+            or_(RoutingRule.direction.is_(None), RoutingRule.direction == signal.direction),
+        )
+        .order_by(RoutingRule.priority, RoutingRule.id)
+    )
+    return [
+        Destination(
+            rule=str(rule.id),
+            account=account_of(connection),
+            broker=connection.broker,
+            connection_id=connection.id,
+            rule_id=rule.id,
+            user_id=connection.user_id,
+            multiplier=rule.quantity_multiplier,
+            max_position_size=rule.max_position_size,
+            max_daily_loss_cents=rule.max_daily_loss_cents,
+        )
+        for rule, connection in matches
+    ]
+
+
+def account_of(connection: BrokerConnection) -> str:
+    """Return the account's name: the broker's for a house connection, ``broker:id`` for a user's."""
+    return connection.broker if connection.user_id is None else f"{connection.broker}:{connection.id}"
+
+
+def _house(session: Session, broker: str) -> int | None:
+    if not has_platform(session):
+        return None
+    return session.execute(
+        select(BrokerConnection.id)
+        .where(
+            BrokerConnection.broker == broker,
+            BrokerConnection.user_id.is_(None),
+            BrokerConnection.deleted_at.is_(None),
+        )
+        .order_by(BrokerConnection.id)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def _strategy_market(session: Session, strategy: str) -> str | None:
+    if not has_platform(session):
+        return None
+    return session.execute(
+        select(Strategy.market).where(Strategy.symbol == strategy, Strategy.deleted_at.is_(None))
+    ).scalar_one_or_none()
+
+
+def _origin(session: Session, inbox: Inbox, signal: Signal, place: Destination, webhook_log_id: int | None) -> Origin:
+    strategy_id = None
+    if has_platform(session):
+        strategy_id = session.execute(
+            select(Strategy.id).where(Strategy.symbol == signal.strategy, Strategy.deleted_at.is_(None))
+        ).scalar_one_or_none()
+    return Origin(
+        account=place.account,
+        broker=place.broker,
+        strategy=signal.strategy,
+        inbox_id=inbox.id,
+        user_id=place.user_id,
+        connection_id=place.connection_id,
+        rule_id=place.rule_id,
+        strategy_id=strategy_id,
+        webhook_log_id=webhook_log_id,
+        action=signal.action,
+        is_test=signal.is_test,
+    )
+
+
+# -- how much -----------------------------------------------------------------------------------------------------
+
+
+def _plan(
+    session: Session,
+    inbox: Inbox,
+    signal: Signal,
+    symbol: str | None,
+    place: Destination,
+    at: datetime,
+    settings: JourneySettings,
+) -> Plan:
+    if symbol is None:
+        return Plan(place, nothing="NO_SYMBOL")
+    if signal.action is SignalAction.ENTRY and signal.side is not None and signal.quantity is not None:
+        request = _request(inbox, signal, symbol, place, signal.side, signal.quantity * place.multiplier)
+        return Plan(place, request, denied=_risk(session, signal, symbol, place, request, at))
+    patient = at < inbox.received_at + timedelta(seconds=settings.exit_patience)
+    if patient and _entries_open(session, signal, symbol, place):
+        return Plan(place, wait=True)
+    position = held(session, place.account, signal.strategy, symbol, place.connection_id)
+    side = Side.SELL if position > 0 else Side.BUY
+    available = abs(position) - _leaving(session, signal, symbol, place, side)
+    if available <= 0 or (signal.side is not None and signal.side is not side):
+        return Plan(place, nothing="NOTHING_TO_CLOSE")
+    wanted = available if signal.quantity is None else min(signal.quantity * place.multiplier, available)
+    return Plan(place, _request(inbox, signal, symbol, place, side, wanted))
+
+
+def _request(
+    inbox: Inbox, signal: Signal, symbol: str, place: Destination, side: Side, quantity: Decimal
+) -> OrderRequest:
+    return OrderRequest(
+        symbol=symbol,
+        side=side,
+        quantity=quantity,
+        order_type=signal.order_type,
+        limit_price=signal.limit_price,
+        stop_price=signal.stop_price,
+        client_order_id=client_order_id(inbox.tenant, inbox.source, inbox.signal_id, place.rule, "", Intent.ORDER, 0),
+    )
+
+
+def _of_position(signal: Signal, symbol: str, place: Destination) -> list[object]:
+    return [
+        OrderRecord.account == place.account,
+        OrderRecord.strategy == signal.strategy,
+        OrderRecord.symbol == symbol,
+        OrderRecord.intent != Intent.CANCEL,
+    ]
+
+
+def _entries_open(session: Session, signal: Signal, symbol: str, place: Destination) -> bool:
+    """Return whether an order may still change this position within moments: unsent, unknown, or at the market."""
+    return bool(
+        session.execute(
+            select(OrderRecord.id)
+            .where(
+                *_of_position(signal, symbol, place),  # type: ignore[arg-type]
+                or_(
+                    OrderRecord.submission.in_(_UNSETTLED),
+                    (OrderRecord.submission == Submission.ACKNOWLEDGED)
+                    & (OrderRecord.order_type == OrderType.MARKET)
+                    & OrderRecord.next_at.is_not(None)
+                    & OrderRecord.ended_at.is_(None),
+                ),
+            )
+            .limit(1)
+        ).first()
+    )
+
+
+def _leaving(session: Session, signal: Signal, symbol: str, place: Destination, side: Side) -> Decimal:
+    """Return the units that open orders on the exit's side would still take out of the position."""
+    rows = session.execute(
+        select(OrderRecord.quantity, OrderRecord.filled_quantity).where(
+            *_of_position(signal, symbol, place),  # type: ignore[arg-type]
+            OrderRecord.side == side,
+            OrderRecord.ended_at.is_(None),
+            OrderRecord.submission.in_((*_UNSETTLED, Submission.ACKNOWLEDGED, Submission.REVIEW)),
+        )
+    )
+    return sum((quantity - filled for quantity, filled in rows if quantity is not None), Decimal(0))
+
+
+def _risk(
+    session: Session, signal: Signal, symbol: str, place: Destination, request: OrderRequest, at: datetime
+) -> tuple[str, str] | None:
+    """Return (code, sentence) where a limit of the rule forbids the entry; no quantity is ever cut to fit."""
+    if place.max_position_size is not None and request.quantity is not None:
+        position = held(session, place.account, signal.strategy, symbol, place.connection_id) * request.side.sign
+        pending = _leaving(session, signal, symbol, place, request.side)
+        if position + pending + request.quantity > place.max_position_size:
+            return (
+                RiskExceeded.code,
+                f"{request.quantity} more would make the position larger than the rule's {place.max_position_size}",
+            )
+    if place.max_daily_loss_cents is not None and place.rule_id is not None:
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        realized = session.execute(
+            select(FillRecord.realized_pnl_cents)
+            .join(OrderOrigin, OrderOrigin.order_id == FillRecord.order_id)
+            .where(OrderOrigin.routing_rule_id == place.rule_id, FillRecord.booked_at >= midnight)
+        ).scalars()
+        lost = -sum(realized)
+        if lost >= place.max_daily_loss_cents:
+            return RiskExceeded.code, f"the rule lost {lost} cents today; its limit is {place.max_daily_loss_cents}"
+    return None
+
+
+def _finish(
+    session: Session, job: Job, inbox: Inbox, log_id: int | None, count: int, reason: str | None, at: datetime
+) -> None:
+    job.state = JobState.DONE
+    job.dedup = None
+    inbox.routed_at = at
+    inbox.outcome = "routed" if count else reason
+    inbox.order_count = count
+    if log_id is not None:
+        log = session.get(WebhookLog, log_id)
+        if log is not None:
+            log.status = WebhookStatus.ROUTED
+            if reason is not None:
+                log.error_code, log.error_message = reason, "no order was sent"
+    if reason is not None:
+        audit(
+            session,
+            action="signal.not_sent",
+            resource_type="signal",
+            resource_id=str(inbox.id),
+            outcome="denied",
+            reason=reason,
+        )
+    tell(session, SignalEnded(inbox_id=inbox.id, signal_id=inbox.signal_id, orders=count, reason=reason))
