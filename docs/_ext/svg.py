@@ -1,0 +1,90 @@
+"""A few strokes of SVG: boxes, arrows between them, dots in a grid. Colours follow the page's theme."""
+
+from __future__ import annotations
+
+from html import escape
+from math import hypot
+from typing import TypeAlias
+
+Point: TypeAlias = tuple[float, float]
+
+HALF_WIDTH, HALF_HEIGHT = 64, 19
+
+_STYLE = """
+.tc text { font: 13px var(--font-stack, sans-serif); fill: currentColor; }
+.tc rect { fill: var(--color-background-secondary, #f8f9fb); stroke: currentColor; }
+.tc rect.end { stroke-width: 2.5; } .tc rect.doubt { stroke-dasharray: 5 3; }
+.tc path { fill: none; stroke: currentColor; stroke-opacity: .75; } .tc path.faint { stroke-opacity: .22; }
+.tc circle { fill: var(--color-background-primary, #fff); stroke: currentColor; stroke-opacity: .5; }
+.tc circle.full { fill: currentColor; } .tc circle.none { stroke-opacity: .12; }
+.tc .number { font-size: 11px; }
+"""
+
+
+class Drawing:
+    """Collects strokes; :meth:`text` gives the SVG. Arrows first, boxes over them."""
+
+    def __init__(self, width: float, height: float, title: str) -> None:
+        """Start an empty drawing."""
+        self.width, self.height, self.title = width, height, title
+        self._strokes: list[str] = []
+
+    def box(self, at: Point, text: str, *, end: bool = False, doubt: bool = False) -> None:
+        """Draw a state: thick where it ends, dashed where it is in doubt."""
+        kind = "end" if end else "doubt" if doubt else ""
+        x, y = at[0] - HALF_WIDTH, at[1] - HALF_HEIGHT
+        size = f'width="{2 * HALF_WIDTH}" height="{2 * HALF_HEIGHT}" rx="8"'
+        self._strokes.append(f'<rect class="{kind}" x="{x}" y="{y}" {size}/>')
+        self.words((at[0], at[1] + 4), text)
+
+    def arrow(self, start: Point, end: Point, *, label: str = "", faint: bool = False) -> None:
+        """Draw a bow from box to box, bent to the right of its way, so that there and back are two arrows."""
+        (x1, y1), (x2, y2) = start, end
+        length = hypot(x2 - x1, y2 - y1) or 1
+        bend = 14 + length * (0.12 if faint else 0.05)
+        middle = ((x1 + x2) / 2 - (y2 - y1) / length * bend, (y1 + y2) / 2 + (x2 - x1) / length * bend)
+        (ax, ay), (bx, by) = _edge(start, middle), _edge(end, middle)
+        marker = "faint" if faint else "head"
+        self._strokes.append(
+            f'<path class="{"faint" if faint else ""}" marker-end="url(#{marker})" '
+            f'd="M{ax:.1f} {ay:.1f} Q{middle[0]:.1f} {middle[1]:.1f} {bx:.1f} {by:.1f}"/>'
+        )
+        if label:
+            x, y = (ax + 2 * middle[0] + bx) / 4, (ay + 2 * middle[1] + by) / 4
+            self._strokes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9"/>')
+            self.words((x, y + 4), label, kind="number")
+
+    def dot(self, at: Point, *, full: bool, same: bool) -> None:
+        """Draw one field of a grid: full where legal, a ring on the diagonal."""
+        kind = "full" if full else "" if same else "none"
+        self._strokes.append(f'<circle class="{kind}" cx="{at[0]}" cy="{at[1]}" r="6"/>')
+
+    def words(self, at: Point, text: str, *, anchor: str = "middle", kind: str = "") -> None:
+        """Write text at a point."""
+        place = f'x="{at[0]:.1f}" y="{at[1]:.1f}"'
+        self._strokes.append(f'<text class="{kind}" {place} text-anchor="{anchor}">{escape(text)}</text>')
+
+    def slanted(self, at: Point, text: str) -> None:
+        """Write a column's head, leaning."""
+        self._strokes.append(f'<text transform="translate({at[0]} {at[1]}) rotate(-45)">{escape(text)}</text>')
+
+    def text(self) -> str:
+        """Return the SVG."""
+        head = '<path d="M0 0 8 4 0 8z" style="fill:currentColor;stroke:none;{}"/>'
+        markers = "".join(
+            f'<marker id="{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+            f"{head.format(style)}</marker>"
+            for name, style in (("head", "opacity:.75"), ("faint", "opacity:.3"))
+        )
+        size = f'viewBox="0 0 {self.width} {self.height}" style="width:100%;height:auto;max-width:{self.width}px"'
+        return (
+            f'<figure><svg class="tc" role="img" aria-label="{escape(self.title)}" {size}><style>{_STYLE}</style>'
+            f"<defs>{markers}</defs>{''.join(self._strokes)}</svg></figure>"
+        )
+
+
+def _edge(box: Point, towards: Point) -> Point:
+    """Return where the line from a box's middle to a point leaves the box."""
+    dx, dy = towards[0] - box[0], towards[1] - box[1]
+    scale = min(HALF_WIDTH / abs(dx) if dx else 9e9, HALF_HEIGHT / abs(dy) if dy else 9e9)
+    return box[0] + dx * scale, box[1] + dy * scale

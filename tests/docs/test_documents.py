@@ -1,0 +1,39 @@
+"""Every Python block of every document runs, in order, as a reader would type it; the reference names every room."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sybil.document import Document
+from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
+
+from tests import api_snapshot, house
+
+DOCUMENTS = [path for path in house.texts() if path.suffix == ".md" and path.name != "changelog.md"]
+WITH_CODE = [path for path in DOCUMENTS if "```python" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", WITH_CODE, ids=house.shown)
+def test_the_blocks_of_a_document_run(path: Path, tmp_path, monkeypatch):
+    document = Document.parse(str(path), PythonCodeBlockParser(), SkipParser())
+    monkeypatch.chdir(tmp_path)  # what a block writes stays out of the project
+    examples = list(document.examples())
+    assert examples
+    for example in examples:
+        example.evaluate()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=house.shown)
+def test_links_between_documents_lead_somewhere(path: Path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_reference_has_a_page_for_every_room():
+    pages = (house.ROOT / "docs" / "reference").glob("*.md")
+    named = set(re.findall(r"automodule:: (\S+)", "".join(page.read_text(encoding="utf-8") for page in pages)))
+    rooms = {room.__name__ for room in api_snapshot.rooms() if getattr(room, "__all__", None)} - {"tradecore"}
+    assert rooms - named == set()
