@@ -139,7 +139,7 @@ class ManualClock:
             raise ValueError("a clock needs an aware start")
         self.autoadvance = autoadvance
         self._elapsed = 0.0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._sleepers: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
 
@@ -171,15 +171,35 @@ class ManualClock:
         """How many threads and tasks wait for the clock."""
         return len(self._sleepers)
 
+    def await_sleepers(self, count: int = 1, timeout: float = 10.0) -> None:
+        """Block until ``count`` threads or tasks wait for the clock, so that a test moves it neither early nor by luck.
+
+        Args:
+            count: how many to wait for.
+            timeout: real seconds before :class:`TimeoutError`.
+        """
+        with self._lock:
+            if not self._lock.wait_for(lambda: len(self._sleepers) >= count, timeout):
+                raise TimeoutError(f"{len(self._sleepers)} of {count} wait for the clock after {timeout:g} s")
+
     @property
     def next_due(self) -> float | None:
         """Seconds until the first sleeper is due, or None."""
         with self._lock:
             return max(0.0, self._sleepers[0][0] - self._elapsed) if self._sleepers else None
 
-    def _register(self, seconds: float, wake: Callable[[], object]) -> None:
+    def _register(self, seconds: float, wake: Callable[[], object]) -> tuple[float, int, Callable[[], object]]:
         with self._lock:
-            heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._numbers), wake))
+            sleeper = (self._elapsed + seconds, next(self._numbers), wake)
+            heapq.heappush(self._sleepers, sleeper)
+            self._lock.notify_all()
+        return sleeper
+
+    def _forget(self, sleeper: tuple[float, int, Callable[[], object]]) -> None:
+        with self._lock:
+            if sleeper in self._sleepers:
+                self._sleepers.remove(sleeper)
+                heapq.heapify(self._sleepers)
 
     def sleep(self, seconds: float) -> None:
         """Wait in this thread until the clock was moved far enough."""
@@ -198,8 +218,11 @@ class ManualClock:
         elif seconds > 0:
             loop = asyncio.get_running_loop()
             event = asyncio.Event()
-            self._register(seconds, lambda: loop.call_soon_threadsafe(event.set))
-            await event.wait()
+            sleeper = self._register(seconds, lambda: loop.call_soon_threadsafe(event.set))
+            try:
+                await event.wait()
+            finally:  # a task canceled in its sleep must not be woken: its loop may be closed by then
+                self._forget(sleeper)
 
     def real(self, seconds: float) -> float:
         """Return ``seconds``: sockets keep real time even in tests."""

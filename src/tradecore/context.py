@@ -10,11 +10,11 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["Context", "bind", "current_context", "new_request_id", "well_formed_request_id"]
+__all__ = ["Context", "bind", "current_context", "enter", "leave", "new_request_id", "well_formed_request_id"]
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,128}\Z")
 
@@ -59,6 +59,16 @@ def bind(**changes: Any) -> Iterator[Context]:
         yield context
     finally:
         _CURRENT.reset(token)
+
+
+def enter(context: Context) -> Token[Context]:
+    """Make ``context`` the present one, whole; nothing of the old one shows through. :func:`leave` puts it back."""
+    return _CURRENT.set(context)
+
+
+def leave(token: Token[Context]) -> None:
+    """Put back the context that :func:`enter` replaced."""
+    _CURRENT.reset(token)
 
 
 def new_request_id() -> str:

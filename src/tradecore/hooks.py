@@ -1,6 +1,6 @@
 """Typed hooks: what happened, told to whom it may concern. Standard library only.
 
-A hook never breaks the work it reports: a listener that raises is logged once per kind and otherwise ignored.
+A hook never breaks the work it reports: a listener that raises is logged once a kind and otherwise ignored.
 Listeners run after the commit they report, never under a lock.
 """
 
@@ -123,18 +123,24 @@ class WorkFailed(Happening):
 H = TypeVar("H", bound=Happening)
 
 
+@dataclass(slots=True, eq=False)
+class _Listener:
+    kind: type[Happening]
+    call: Callable[[Any], object]
+    failed_on: set[type[Happening]] = field(default_factory=set)
+
+
 class Hooks:
     """A list of listeners by kind of happening."""
 
     def __init__(self) -> None:
         """Start with nobody listening."""
-        self._listeners: tuple[tuple[type[Happening], Callable[[Any], object]], ...] = ()
-        self._complained: set[object] = set()
+        self._listeners: tuple[_Listener, ...] = ()
         self._lock = threading.Lock()
 
     def on(self, kind: type[H], listener: Callable[[H], object]) -> Callable[[], None]:
         """Call ``listener`` for every ``kind`` (or a subclass of it); return a function that ends it."""
-        entry = (kind, listener)
+        entry = _Listener(kind, listener)
         with self._lock:
             self._listeners = (*self._listeners, entry)
 
@@ -146,11 +152,11 @@ class Hooks:
 
     def tell(self, happening: Happening) -> None:
         """Tell every listener; their errors stay here."""
-        for kind, listener in self._listeners:
-            if isinstance(happening, kind):
+        for listener in self._listeners:
+            if isinstance(happening, listener.kind):
                 try:
-                    listener(happening)
+                    listener.call(happening)
                 except Exception:
-                    if listener not in self._complained:
-                        self._complained.add(listener)
+                    if type(happening) not in listener.failed_on:
+                        listener.failed_on.add(type(happening))
                         _log.exception("a listener for %s failed; said once", type(happening).__name__)

@@ -16,9 +16,10 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"""(?ix)
-    (?P<scheme>\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}
-    | (?P<userinfo>://[^\s:/@]*:)[^\s@/]+(?=@)
-    | (?P<pair>\b[\w-]*(?:secret|password|passwd|token|api_?key|authorization)[\w-]*["']?\s*[=:]\s*["']?)[^\s"'&,;}]+
+    (?P<pair>\b[\w-]*(?:secret|passw|passphrase|token|api[_-]?key|private[_-]?key|authorization|cookie)[\w-]*
+        ["']?\s*[=:]\s*["']?(?:(?:bearer|basic)\s+)?)[^\s"'&,;}]+
+    | (?P<scheme>\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}
+    | (?P<userinfo>://[^\s:/@]*:)[^\s/]+(?=@)
     """
 )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -32,6 +33,7 @@ __all__ = [
 MAX_DECIMALS = 18
 MAX_WHOLE_DIGITS = 20
 
+_RFC_3339_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -57,19 +59,27 @@ def decimal(value: object) -> Decimal:
         number = Decimal(value.strip() if isinstance(value, str) else value)
     except InvalidOperation:
         raise PydanticCustomError("decimal_parsing", "is not a decimal number") from None
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        # Python reads 1_0 as ten and takes the digits of every script; a sender who writes so means something else.
+        raise PydanticCustomError("decimal_parsing", "is not a decimal number")
     if not number.is_finite():
         raise PydanticCustomError("decimal_finite", "must be a finite number")
+    if not number:
+        return Decimal(0)  # -0, 0E+999999 and 0.000 are one number
     # adjusted() and the exponent come from the digits' positions: a hostile 1e999999 is never expanded.
-    if number and (number.adjusted() >= MAX_WHOLE_DIGITS or number.adjusted() < -MAX_DECIMALS):
+    if number.adjusted() >= MAX_WHOLE_DIGITS or number.adjusted() < -MAX_DECIMALS:
         raise PydanticCustomError("decimal_size", "is out of range (at most 20 whole digits and 18 decimals)")
-    exponent = number.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -MAX_DECIMALS:
-        trimmed = number.normalize()
-        exponent = trimmed.as_tuple().exponent
-        if isinstance(exponent, int) and exponent < -MAX_DECIMALS:
+    if _exponent(number) < -MAX_DECIMALS:
+        # Only zeros may be cut off, so the precision is the number's own: the default context rounds to 28 digits.
+        number = number.normalize(Context(prec=len(number.as_tuple().digits)))
+        if _exponent(number) < -MAX_DECIMALS:
             raise PydanticCustomError("decimal_size", "has more than 18 decimals")
-        number = trimmed
     return number
+
+
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
 
 
 def canonical(number: Decimal) -> str:
@@ -104,8 +114,8 @@ def _aware(value: datetime) -> datetime:
 
 
 def _time_input(value: object) -> object:
-    if isinstance(value, datetime | str):
-        return value
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339_DATE.match(value)):
+        return value  # not a bare number as text, which pydantic would take for seconds or milliseconds, by its size
     raise PydanticCustomError("time_type", "must be an RFC 3339 time, such as 2026-11-20T14:30:00Z")
 
 

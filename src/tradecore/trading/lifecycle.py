@@ -92,6 +92,7 @@ SUBMISSION_MOVES: tuple[SubmissionMove, ...] = tuple(
         (Su.REJECTED, Su.ACKNOWLEDGED, Evidence.BROKER_HAS_IT),
         (Su.LAPSED, Su.ACKNOWLEDGED, Evidence.BROKER_HAS_IT),
         (Su.WITHDRAWN, Su.ACKNOWLEDGED, Evidence.BROKER_HAS_IT),
+        (Su.DENIED, Su.ACKNOWLEDGED, Evidence.BROKER_HAS_IT),
     ]
 )
 

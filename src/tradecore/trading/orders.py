@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..errors import InvalidInput
 from .enums import OrderStatus, OrderType, Side, TimeInForce, TrailUnit
 from .exact import Exact, Frozen, Instant, Price, Quantity, Symbol, canonical, mint_client_order_id
 
@@ -107,6 +108,8 @@ class OrderRequest(Frozen):
         **options: Any,
     ) -> OrderRequest:
         """Ask for ``quantity`` once the market turns by a price distance ``by``, or by ``percent``."""
+        if (by is None) == (percent is None):
+            raise InvalidInput.of("trail", "trail", "exactly one of by and percent is required")
         unit = TrailUnit.PRICE if by is not None else TrailUnit.PERCENT
         return cls.of(
             symbol=symbol,
@@ -240,6 +243,6 @@ class Fill(Frozen):
     side: Side
     quantity: Quantity
     price: Price
-    commission_cents: int = 0
+    commission_cents: Annotated[int, Field(strict=True)] = 0
     liquidity: str | None = None
     filled_at: Instant

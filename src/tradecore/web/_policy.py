@@ -1,0 +1,129 @@
+"""What both doors share: the house rules for a request, the gate, and the health pages. No framework, no I/O."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError, Draining
+from ..health.report import Kind, Report
+from ._arrival import Networks, networks
+from .problems import Answer, Problem, prefers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DEFAULT_MAX_BODY", "PAGES_ARE_READ", "Gate", "Policy", "body_length", "health_answer", "too_large"]
+
+DEFAULT_MAX_BODY = 1_048_576
+HEALTH_JSON = "application/health+json"
+# In 5 s a balancer that asks /health/ready sends the client elsewhere.
+_DRAINING = Problem(
+    Draining.http_status, Draining.code, Draining().message, (), (("retry-after", "5"), ("connection", "close"))
+)
+
+
+class Gate:
+    """Open until the core has been open and is not any more, or says that it drains."""
+
+    __slots__ = ("_core", "_was_open")
+
+    def __init__(self, core: Any) -> None:
+        """Guard ``core``; None guards nothing."""
+        self._core = core
+        self._was_open = False
+
+    @property
+    def accepting(self) -> bool:
+        """Whether new work may come in. A core never opened yet is let through: it says itself how to open it."""
+        core = self._core
+        if core is None:
+            return True
+        if core.is_open:
+            self._was_open = True
+            return not getattr(core, "draining", False)
+        return not self._was_open
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The options of a door, read and checked once.
+
+    Attributes:
+        core: the core whose health and gate it is, or None.
+        max_body: the largest body accepted, in bytes.
+        pages: the health pages by path.
+        details: whether the health pages show the probes' figures.
+        trusted: the proxies whose x-forwarded-for is believed.
+        gate: refuses work while the core closes.
+    """
+
+    core: Any
+    max_body: int
+    pages: Mapping[str, Kind]
+    details: bool
+    trusted: Networks
+    gate: Gate
+
+    @classmethod
+    def of(
+        cls,
+        core: Any,
+        *,
+        max_body: int = DEFAULT_MAX_BODY,
+        health: str | None = "/health",
+        health_details: bool = False,
+        trusted_proxies: Sequence[str] = (),
+    ) -> Policy:
+        """Make the policy.
+
+        Raises:
+            ConfigurationError: listing everything wrong with the options.
+        """
+        problems = []
+        if max_body < 1:
+            problems.append("max_body is a number of bytes, at least 1")
+        if health is not None and not health.startswith("/"):
+            problems.append(f"the health pages' path begins with a slash, {health!r} does not")
+        if problems:
+            raise ConfigurationError.of(problems)
+        base = "" if health is None else health.rstrip("/")
+        pages: dict[str, Kind] = {base: "all", f"{base}/live": "live", f"{base}/ready": "ready"} if base else {}
+        pages = pages if core is not None else {}
+        return cls(core, max_body, pages, health_details, networks(trusted_proxies), Gate(core))
+
+    def refusal(self) -> Problem | None:
+        """Return why no new work comes in, or None."""
+        return None if self.gate.accepting else _DRAINING
+
+    @property
+    def health_is_async(self) -> bool:
+        """Whether the core's report is to be awaited."""
+        return inspect.iscoroutinefunction(self.core.health.report)
+
+
+def too_large(most: int) -> Problem:
+    """Return the problem of a body above ``most`` bytes."""
+    detail = {"field": "", "code": "too_large", "message": f"at most {most} bytes"}
+    return Problem.of_status(413, f"The body is larger than {most} bytes.", [detail]).closing()
+
+
+def body_length(header: str | None) -> float:
+    """Return the announced length in bytes: 0 for none, infinite for one that is no number."""
+    if header is None:
+        return 0
+    return int(header) if header.isascii() and header.isdigit() and len(header) < 20 else math.inf
+
+
+PAGES_ARE_READ = Problem.of_status(405, headers=[("allow", "GET, HEAD")])
+
+
+def health_answer(report: Report, accept: str, *, details: bool) -> Answer:
+    """Return a report as a response: ``application/health+json`` where that is preferred."""
+    vary = [("vary", "accept")]
+    if prefers(accept, HEALTH_JSON):
+        return Answer.json(report.http_status, report.as_health_json(data=details), HEALTH_JSON, vary)
+    return Answer.json(report.http_status, report.as_dict(data=details), headers=vary)

@@ -1,0 +1,250 @@
+"""One pure-ASGI middleware: request context, error envelope, gate, body limit and health pages.
+
+It stands outside everything else, the framework's own error middleware included, so that no response leaves without
+its ``x-request-id``. Starlette, FastAPI, Litestar, Quart, or no framework at all::
+
+    app = Door(app, core)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, TypeAlias
+
+from ..context import Context, enter, leave
+from ..errors import TradeCoreError
+from ..health.report import Kind
+from ._arrival import context_of
+from ._policy import DEFAULT_MAX_BODY, PAGES_ARE_READ, Policy, body_length, health_answer, too_large
+from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
+
+__all__ = ["Door"]
+
+_log = logging.getLogger("tradecore.web")
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_REQUEST_ID = b"x-request-id"
+_SERVICE_RESTART = 1012  # the websocket close code for it
+
+
+class Door:
+    """The ASGI middleware.
+
+    Args:
+        app: the application behind it.
+        core: whose health it shows and whose closing it guards; None for a door without either.
+        max_body: bytes a request's body may have (413 above), counted while it streams in.
+        health: where the health pages are (``/health``, ``/health/live``, ``/health/ready``); None for none.
+        health_details: whether the health pages show figures, not only states.
+        trusted_proxies: addresses and networks whose ``x-forwarded-for`` is believed.
+        reraise: whether an unknown exception goes on to the server after it was answered and logged.
+
+    Raises:
+        ConfigurationError: listing everything wrong with the options.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        core: Any = None,
+        *,
+        max_body: int = DEFAULT_MAX_BODY,
+        health: str | None = "/health",
+        health_details: bool = False,
+        trusted_proxies: Sequence[str] = (),
+        reraise: bool = False,
+    ) -> None:
+        """Stand in front of ``app``."""
+        self._app = app
+        self._policy = Policy.of(
+            core, max_body=max_body, health=health, health_details=health_details, trusted_proxies=trusted_proxies
+        )
+        self._reraise = reraise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it here."""
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
+            return await self._app(scope, receive, send)
+        headers = dict(scope["headers"])
+        context = self._context(scope, headers)
+        token = enter(context)
+        try:
+            if kind == "http":
+                await self._http(scope, headers, context, receive, send)
+            else:
+                await self._websocket(scope, context, receive, send)
+        finally:
+            leave(token)
+
+    def _context(self, scope: Scope, headers: dict[bytes, bytes]) -> Context:
+        client, trusted = scope.get("client"), self._policy.trusted
+        return context_of(
+            request_id=_text(headers.get(_REQUEST_ID)),
+            trace=_text(headers.get(b"traceparent")),
+            agent=_text(headers.get(b"user-agent")),
+            peer=client[0] if client else None,
+            forwarded=_joined(scope, b"x-forwarded-for") if trusted else None,
+            trusted=trusted,
+        )
+
+    async def _http(
+        self, scope: Scope, headers: dict[bytes, bytes], context: Context, receive: Receive, send: Send
+    ) -> None:
+        policy = self._policy
+        exchange = _Exchange(scope, headers, context.request_id or "", policy.max_body, receive, send)
+        if policy.pages and (page := policy.pages.get(_path(scope))) is not None:
+            return await exchange.answer(await self._page(page, exchange))
+        if (refusal := policy.refusal()) is not None:
+            return await exchange.explain(refusal)
+        if b"content-length" in headers and body_length(_text(headers[b"content-length"])) > policy.max_body:
+            return await exchange.explain(too_large(policy.max_body))
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            return await self._failed(error, exchange)
+        if not exchange.started:
+            await self._unanswered(exchange)
+        return None
+
+    async def _failed(self, error: Exception, exchange: _Exchange) -> None:
+        if exchange.overrun and not exchange.started:
+            return await exchange.explain(too_large(self._policy.max_body))
+        if exchange.gone and (isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect"):
+            return _log.info("request %s: the client went away", exchange.request_id)
+        log_problem(error, exchange.request_id)
+        if not exchange.started:
+            await exchange.explain(problem_of(error))
+        elif not exchange.complete:
+            raise error  # half a response went out: only the server can cut the connection
+        if self._reraise and not isinstance(error, TradeCoreError):
+            raise error
+        return None
+
+    async def _unanswered(self, exchange: _Exchange) -> None:
+        if exchange.overrun:
+            await exchange.explain(too_large(self._policy.max_body))
+        elif not exchange.gone:
+            _log.error("request %s: the application returned without a response", exchange.request_id)
+            await exchange.explain(OUR_FAULT)
+
+    async def _page(self, page: Kind, exchange: _Exchange) -> Answer:
+        if exchange.method not in ("GET", "HEAD"):
+            return PAGES_ARE_READ.answer(exchange.request_id, exchange.accept)
+        policy = self._policy
+        try:
+            report = policy.core.health.report
+            accepting = policy.gate.accepting
+            if policy.health_is_async:
+                found = await report(page, accepting=accepting)
+            elif page == "live":
+                found = report(page, accepting=accepting)
+            else:
+                found = await asyncio.to_thread(report, page, accepting=accepting)
+        except Exception as error:
+            log_problem(error, exchange.request_id)
+            return problem_of(error).answer(exchange.request_id, exchange.accept)
+        return health_answer(found, exchange.accept, details=policy.details)
+
+    async def _websocket(self, scope: Scope, context: Context, receive: Receive, send: Send) -> None:
+        if self._policy.refusal() is not None:
+            await receive()  # websocket.connect comes first, or the close is out of turn
+            return await send({"type": "websocket.close", "code": _SERVICE_RESTART})
+        request_id = (context.request_id or "").encode()
+
+        async def accept(message: Message) -> None:
+            if message["type"] == "websocket.accept":
+                message = {**message, "headers": [*message.get("headers", ()), (_REQUEST_ID, request_id)]}
+            await send(message)
+
+        return await self._app(scope, receive, accept)
+
+
+class _Exchange:
+    """One request and its response: counts what comes in, stamps what goes out, knows how far it got."""
+
+    __slots__ = (
+        "_headers",
+        "_left",
+        "_receive",
+        "_scope",
+        "_send",
+        "complete",
+        "gone",
+        "overrun",
+        "request_id",
+        "started",
+    )
+
+    def __init__(
+        self, scope: Scope, headers: dict[bytes, bytes], request_id: str, max_body: int, receive: Receive, send: Send
+    ) -> None:
+        self.request_id = request_id
+        self.started = self.complete = self.gone = self.overrun = False
+        self._scope, self._headers = scope, headers
+        self._left = max_body
+        self._receive, self._send = receive, send
+
+    @property
+    def method(self) -> str:
+        method: str = self._scope["method"]
+        return method
+
+    @property
+    def accept(self) -> str:
+        return _text(self._headers.get(b"accept")) or ""
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                self.overrun = True
+                raise PayloadTooLarge
+        else:
+            self.gone = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.overrun and not self.started:
+            return  # whatever the application makes of the broken stream, the answer is 413
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.started = True
+            kept = [pair for pair in message.get("headers", ()) if pair[0] != _REQUEST_ID]
+            kept.append((_REQUEST_ID, self.request_id.encode()))
+            message = {**message, "headers": kept}
+        elif kind == "http.response.body":
+            self.complete = not message.get("more_body", False)
+        await self._send(message)
+
+    async def explain(self, problem: Problem) -> None:
+        await self.answer(problem.answer(self.request_id, self.accept))
+
+    async def answer(self, answer: Answer) -> None:
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+        headers.append((_REQUEST_ID, self.request_id.encode()))
+        body = b"" if self.method == "HEAD" else answer.body
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))  # where the server is told its prefix, the path has it too
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+def _joined(scope: Scope, name: bytes) -> str | None:
+    values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+    return ",".join(values) or None

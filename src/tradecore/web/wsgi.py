@@ -1,0 +1,254 @@
+"""One WSGI middleware: request context, error envelope, gate, body limit and health pages.
+
+It stands outside the application::
+
+    application = Door(application, core)
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import Context as Variables
+from contextvars import copy_context
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from ..context import Context, enter
+from ..errors import ConfigurationError, TradeCoreError
+from ..health.report import Kind
+from ._arrival import context_of
+from ._policy import DEFAULT_MAX_BODY, PAGES_ARE_READ, Policy, body_length, health_answer, too_large
+from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
+
+__all__ = ["Door"]
+
+_log = logging.getLogger("tradecore.web")
+
+Environ: TypeAlias = dict[str, Any]
+StartResponse: TypeAlias = Callable[..., Callable[[bytes], object]]
+App: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class Door:
+    """The WSGI middleware.
+
+    Args:
+        app: the application behind it.
+        core: whose health it shows and whose closing it guards; None for a door without either.
+        max_body: bytes a request's body may have (413 above), counted while it is read.
+        health: where the health pages are (``/health``, ``/health/live``, ``/health/ready``); None for none.
+        health_details: whether the health pages show figures, not only states.
+        trusted_proxies: addresses and networks whose ``x-forwarded-for`` is believed.
+        reraise: whether an unknown exception goes on to the server instead of being answered; a function is asked
+            each time.
+        before: called before each request but the health pages that look at nothing; what it raises is the answer.
+
+    Raises:
+        ConfigurationError: listing everything wrong with the options.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        core: Any = None,
+        *,
+        max_body: int = DEFAULT_MAX_BODY,
+        health: str | None = "/health",
+        health_details: bool = False,
+        trusted_proxies: Sequence[str] = (),
+        reraise: bool | Callable[[], bool] = False,
+        before: Callable[[], object] | None = None,
+    ) -> None:
+        """Stand in front of ``app``."""
+        self._app = app
+        self._policy = Policy.of(
+            core, max_body=max_body, health=health, health_details=health_details, trusted_proxies=trusted_proxies
+        )
+        if core is not None and self._policy.health_is_async:
+            raise ConfigurationError("a WSGI application needs TradeCore; AsyncTradeCore goes with an ASGI one")
+        self._reraise = reraise
+        self._before = before
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Let a request in, or answer it here.
+
+        The request has a copy of the context variables to itself, response iteration included: what it binds ends
+        with it, on whatever thread the server goes on reading.
+        """
+        variables = copy_context()
+        return variables.run(self._enter, environ, start_response, variables)
+
+    def _enter(self, environ: Environ, start_response: StartResponse, variables: Variables) -> Iterable[bytes]:
+        context = self._context(environ)
+        enter(context)
+        exchange = _Exchange(environ, start_response, context.request_id or "", self._policy.max_body)
+        page = self._policy.pages.get(environ.get("PATH_INFO", "")) if self._policy.pages else None
+        try:
+            if self._before is not None and page != "live":
+                self._before()
+            if page is not None:
+                return exchange.answer(self._page(page, exchange))
+            if (refusal := self._policy.refusal()) is not None:
+                return exchange.explain(refusal)
+            if body_length(environ.get("CONTENT_LENGTH") or None) > self._policy.max_body:
+                return exchange.explain(too_large(self._policy.max_body))
+            return _Stream(self._app(environ, exchange.start), exchange, self, variables)
+        except Exception as error:
+            return self.failed(error, exchange)
+
+    def _context(self, environ: Environ) -> Context:
+        return context_of(
+            request_id=environ.get("HTTP_X_REQUEST_ID"),
+            trace=environ.get("HTTP_TRACEPARENT"),
+            agent=environ.get("HTTP_USER_AGENT"),
+            peer=environ.get("REMOTE_ADDR") or None,
+            forwarded=environ.get("HTTP_X_FORWARDED_FOR"),
+            trusted=self._policy.trusted,
+        )
+
+    def _page(self, page: Kind, exchange: _Exchange) -> Answer:
+        if exchange.method not in ("GET", "HEAD"):
+            return PAGES_ARE_READ.answer(exchange.request_id, exchange.accept)
+        policy = self._policy
+        report = policy.core.health.report(page, accepting=policy.gate.accepting)
+        return health_answer(report, exchange.accept, details=policy.details)
+
+    def failed(self, error: Exception, exchange: _Exchange) -> Iterable[bytes]:
+        """Answer for ``error``; raise it again where a response is half out, or the server wants it."""
+        if exchange.overrun and not exchange.begun:
+            return exchange.explain(too_large(self._policy.max_body))
+        known = isinstance(error, TradeCoreError)
+        log_problem(error, exchange.request_id)
+        if exchange.begun or (not known and (self._reraise() if callable(self._reraise) else self._reraise)):
+            raise error
+        return exchange.explain(problem_of(error))
+
+
+class _Exchange:
+    """One request and its response: counts what is read, stamps what goes out, knows how far it got."""
+
+    def __init__(self, environ: Environ, start_response: StartResponse, request_id: str, max_body: int) -> None:
+        self.request_id = request_id
+        self.method: str = environ["REQUEST_METHOD"]
+        self.accept: str = environ.get("HTTP_ACCEPT", "")
+        self.begun = self.started = self.overrun = False  # begun: body bytes are out; started: a status was named
+        self._start_response = start_response
+        self.max_body = self.left = max_body
+        if "wsgi.input" in environ:
+            environ["wsgi.input"] = _Input(environ["wsgi.input"], self)
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
+        """Stand in for ``start_response``."""
+        kept = [pair for pair in headers if pair[0].lower() != "x-request-id"]
+        kept.append(("X-Request-ID", self.request_id))
+        self.started = True
+        write = self._start_response(status, kept, *((exc_info,) if exc_info else ()))
+
+        def begin(data: bytes) -> object:
+            self.begun = self.begun or bool(data)
+            return write(data)
+
+        return begin
+
+    def count(self, data: bytes) -> bytes:
+        self.left -= len(data)
+        if self.left < 0:
+            self.overrun = True
+            raise PayloadTooLarge
+        return data
+
+    def explain(self, problem: Problem) -> Iterable[bytes]:
+        return self.answer(problem.answer(self.request_id, self.accept))
+
+    def answer(self, answer: Answer) -> Iterable[bytes]:
+        # PEP 3333: headers named before may be replaced with exc_info, as long as no body went out.
+        exc_info = (sys.exc_info() if sys.exc_info()[0] else (None, None, None)) if self.started else None
+        try:
+            phrase = HTTPStatus(answer.status).phrase
+        except ValueError:
+            phrase = "Error"
+        self.start(f"{answer.status} {phrase}", list(answer.headers), exc_info)
+        return [] if self.method == "HEAD" else [answer.body]
+
+
+class _Input:
+    """The request's body, counted. It asks for one byte more than may come at most, so nothing large is held."""
+
+    def __init__(self, stream: Any, exchange: _Exchange) -> None:
+        self._stream = stream
+        self._exchange = exchange
+
+    def read(self, size: int | None = -1) -> bytes:
+        most = self._exchange.left + 1
+        if size is not None and 0 <= size <= most:
+            return self._exchange.count(self._stream.read(size))
+        parts = []
+        while part := self._stream.read(min(65_536, self._exchange.left + 1)):
+            parts.append(self._exchange.count(part))
+        return b"".join(parts)
+
+    def readline(self, size: int = -1) -> bytes:
+        most = self._exchange.left + 1
+        return self._exchange.count(self._stream.readline(min(size, most) if size >= 0 else most))
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        lines, total = [], 0
+        for line in self:
+            lines.append(line)
+            total += len(line)
+            if 0 < hint <= total:
+                break
+        return lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+
+class _Stream:
+    """The response's body, each step in the request's own context variables; errors on the way are answered."""
+
+    def __init__(self, chunks: Iterable[bytes], exchange: _Exchange, door: Door, variables: Variables) -> None:
+        self._source = chunks
+        self._chunks: Iterator[bytes] | None = None
+        self._exchange = exchange
+        self._door = door
+        self._variables = variables
+        self._answered = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return self._variables.run(self._step)
+
+    def close(self) -> None:
+        close = getattr(self._source, "close", None)
+        if close is not None:
+            self._variables.run(close)
+
+    def _step(self) -> bytes:
+        exchange = self._exchange
+        try:
+            if self._chunks is None:
+                self._chunks = iter(self._source)
+            chunk = next(self._chunks, None)
+        except Exception as error:
+            chunk = self._answer(self._door.failed(error, exchange))
+        if not (self._answered or exchange.begun):
+            if exchange.overrun:  # whatever the application made of the broken stream, the answer is 413
+                chunk = self._answer(exchange.explain(too_large(exchange.max_body)))
+            elif not exchange.started:
+                _log.error("request %s: the application returned without a response", exchange.request_id)
+                chunk = self._answer(exchange.explain(OUR_FAULT))
+        if chunk is None:
+            raise StopIteration
+        exchange.begun = exchange.begun or bool(chunk)
+        return chunk
+
+    def _answer(self, chunks: Iterable[bytes]) -> bytes | None:
+        self._answered = True
+        self._chunks = iter(chunks)
+        return next(self._chunks, None)
