@@ -1,0 +1,387 @@
+"""What every simulated broker shares: one exchange behind one lock, time, faults, counters, and its own true books."""
+
+from __future__ import annotations
+
+import copy
+import heapq
+import itertools
+import threading
+import uuid
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from random import Random
+from typing import Any, Literal
+
+from ..brokers.transport import Incoming, Lost, Outgoing, Unsent
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError
+from ..trading.exact import canonical, decimal
+from .exchange.acceptance import reserved
+from .exchange.bars import Market
+from .exchange.engine import Exchange
+from .exchange.ledger import Ledger
+from .exchange.tickets import SimulatedOrder
+from .faults import CallName, Fault, FaultPlan, Faults, Misbehaving
+from .in_process import AsyncInProcessTransport, InProcessTransport
+
+__all__ = ["Answer", "Route", "Simulator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What becomes of a request.
+
+    Attributes:
+        reply: the answer, or None where the connection is cut.
+        delay: seconds of the simulator's clock until it is given.
+        cut: ``refused`` where nothing was written, ``lost`` where the request went out and no answer comes.
+    """
+
+    reply: Incoming | None
+    delay: float = 0.0
+    cut: Literal["", "refused", "lost"] = ""
+
+    def give(self) -> Incoming:
+        """Return the reply.
+
+        Raises:
+            Unsent: where the connection was refused.
+            Lost: where no answer comes.
+        """
+        if self.cut == "refused":
+            raise Unsent("the simulator refused the connection")
+        if self.reply is None:
+            raise Lost("the simulator dropped the connection")
+        return self.reply
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request belongs.
+
+    Attributes:
+        call: its kind, for faults.
+        name: what it is counted as.
+        key: the very call, for the draws of faults: a client order id, else the path.
+        act: does it and returns the answer.
+    """
+
+    call: CallName
+    name: str
+    key: str
+    act: Callable[[], Incoming]
+
+
+class Simulator(Misbehaving, ABC):
+    """A broker that lives in this process, on real daily bars, and misbehaves when told to.
+
+    It is thread-safe: requests are answered one at a time.
+
+    Args:
+        clock: its time; the machine's when left out. Delays, lags, rate windows and time stamps follow it; the market
+            does not, unless ``day_seconds`` is given.
+        seed: of ids, partial fills and the fault plan.
+        faults: a plan or its name: ``none``, ``normal``, ``hostile``.
+        profile: ``unique`` refuses a client order id it has seen; ``loose`` makes another order of it.
+        cash: what the account starts with.
+        multiplier: buying power per dollar of equity; 1 is a cash account.
+        shorting: whether the account may sell short.
+        day: the market stands at the open of the first trading day on or after it (1999-01-04 to 2018-12-31).
+        day_seconds: seconds of the clock a session takes; the market stands still when left out.
+    """
+
+    name = ""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        seed: int = 0,
+        faults: str | FaultPlan | None = None,
+        profile: Literal["unique", "loose"] = "unique",
+        cash: Decimal | int | str = "1000000",
+        multiplier: Decimal | int | str = 1,
+        shorting: bool = True,
+        day: date | str = "2018-12-31",
+        day_seconds: float | None = None,
+    ) -> None:
+        """Open the account and the market."""
+        if profile not in ("unique", "loose"):
+            raise ConfigurationError(f"there is no profile named {profile!r}; there are unique, loose")
+        self.clock: Clock = clock or SystemClock()
+        self.seed = seed
+        self.profile = profile
+        self.market = Market()
+        self._cash, self._multiplier = decimal(cash), decimal(multiplier)
+        self._shorting, self._first_day, self._day_seconds = shorting, day, day_seconds
+        self._lock = threading.RLock()
+        self._numbers = itertools.count()
+        self.faults = Faults(faults, seed)
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again: no orders, the first day's cash, counters at zero, armed faults forgotten, the plan kept."""
+        with self._lock:
+            self.faults = Faults(self.faults.plan, self.seed)
+            self.counters: Counter[str] = Counter()
+            self.requests_by_kind: Counter[str] = Counter()
+            self._random = Random(f"{self.seed}|{self.clock.now().isoformat()}")
+            self._due: list[tuple[float, int, Callable[[], None]]] = []
+            self._hidden: dict[str, float] = {}
+            self._odd_words: dict[str, list[str]] = {}
+            self._next_portion: dict[str, Fault] = {}
+            self._started = self.clock.monotonic()
+            self.exchange = Exchange(
+                self.market,
+                Ledger(self._cash, self._multiplier),
+                day=self._first_day,
+                now=self.clock.now,
+                mint=self._mint,
+                shorting=self._shorting,
+                portion=self._portion,
+                pause=self._rest,
+            )
+            self._first_number = self.exchange.number
+
+    # --- the wire
+
+    def answer(self, request: Outgoing) -> Answer:
+        """Take a request and say what becomes of it. Never waits: who carries the answer does."""
+        with self._lock:
+            self._catch_up()
+            route = self._route(request)
+            fault = self.faults.next(route.call, route.key)
+            if fault and fault.name == "refused":
+                self.counters["refused"] += 1
+                return Answer(None, cut="refused")
+            self.counters["requests"] += 1
+            self.requests_by_kind[route.name] += 1
+            self.counters["posts"] += route.name == "place"
+            if fault and fault.name == "request_lost":
+                self.counters["requests_lost"] += 1
+                return Answer(None, cut="lost")
+            refused = self._gate(request)
+            if refused is not None:
+                return Answer(self._counted(refused))
+            return self._strike(fault, route)
+
+    def respond(self, request: Outgoing) -> Incoming:
+        """Answer a request at once.
+
+        Raises:
+            Unsent: the fault "refused connection".
+            Lost: a lost request or reply, a late acceptance, or an answer slower than the request's time-out.
+        """
+        answer = self.answer(request)
+        if self.clock.real(answer.delay) > request.timeout:
+            raise Lost("the simulator answered after the time-out")
+        return answer.give()
+
+    def transport(self) -> InProcessTransport:
+        """Return a transport for a :class:`~tradecore.brokers.BrokerClient`, without a socket."""
+        return InProcessTransport(self)
+
+    def async_transport(self) -> AsyncInProcessTransport:
+        """Return a transport for an :class:`~tradecore.brokers.AsyncBrokerClient`, without a socket."""
+        return AsyncInProcessTransport(self)
+
+    def _strike(self, fault: Fault | None, route: Route) -> Answer:
+        name = fault.name if fault else ""
+        details = fault.details if fault else {}
+        if fault and name in ("error_before", "throttled", "unauthorized"):
+            return Answer(self._counted(self._misanswer(fault)))
+        if name == "late":
+            self.counters["late"] += 1
+            self._later(float(details["seconds"]), lambda: self._accept_late(route))
+            return Answer(None, cut="lost")
+        reply = route.act()
+        if fault and (name == "error_after" or (name == "duplicate_id" and reply.status == 200)):
+            return Answer(self._counted(self._misanswer(fault)))
+        if name == "reply_lost":
+            self.counters["replies_lost"] += 1
+            return Answer(None, cut="lost")
+        if name == "truncated" and reply.status == 200:
+            self.counters["truncated"] += 1
+            reply = replace(reply, content=reply.content[: len(reply.content) // 2])
+        if name == "slow":
+            self.counters["slow"] += 1
+            return Answer(reply, delay=float(details["seconds"]))
+        return Answer(self._counted(reply))
+
+    def _counted(self, reply: Incoming) -> Incoming:
+        if reply.status >= 500:
+            self.counters["http_5xx"] += 1
+        elif reply.status in (401, 429):
+            self.counters[f"http_{reply.status}"] += 1
+        return reply
+
+    def _accept_late(self, route: Route) -> None:
+        accepted = route.act().status == 200
+        self.counters["late_accepted" if accepted else "late_refused"] += 1
+
+    @abstractmethod
+    def _route(self, request: Outgoing) -> Route:
+        """Say where a request belongs."""
+
+    @abstractmethod
+    def _gate(self, request: Outgoing) -> Incoming | None:
+        """Return the refusal of a request without credentials or beyond the rate limit, or None."""
+
+    @abstractmethod
+    def _misanswer(self, fault: Fault) -> Incoming:
+        """Return the answer that one of the faults of the answer gives."""
+
+    # --- time
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (self.clock.monotonic() + seconds, next(self._numbers), action))
+
+    def _catch_up(self) -> None:
+        """Do what has become due by the clock, in order."""
+        now = self.clock.monotonic()
+        while self._due and self._due[0][0] <= now:
+            heapq.heappop(self._due)[2]()
+        if self._day_seconds:
+            self._run_to((now - self._started) / self._day_seconds)
+
+    def _run_to(self, sessions: float) -> None:
+        last = len(self.market) - 1
+        target = min(self._first_number + int(sessions), last)
+        if target > self.exchange.number:
+            self.exchange.advance(target - self.exchange.number)
+        if self._first_number + int(sessions) > last:
+            self.exchange.close_session()
+        elif self.exchange.is_open:
+            self.exchange.move_to(sessions - int(sessions))
+
+    # --- partial fills
+
+    def _portion(self, order: SimulatedOrder, remaining: Decimal) -> Decimal:
+        if remaining < 2:
+            return remaining
+        fault = self.faults.also("partial", "order", order.client_order_id)
+        if fault is None:
+            return remaining
+        self._next_portion[order.id] = fault
+        wanted = fault.details.get("quantity")
+        return decimal(wanted) if wanted is not None else Decimal(self._random.randint(1, int(remaining) - 1))
+
+    def _rest(self, order: SimulatedOrder) -> None:
+        seconds = float(self._next_portion.pop(order.id).details.get("seconds", 1.0))
+        self._later(seconds, lambda: self.exchange.release(order))
+
+    # --- the market, moved from outside
+
+    def advance_days(self, days: int = 1) -> date:
+        """Finish this session and open the next, ``days`` times; returns the new day.
+
+        Raises:
+            ValueError: when the bars end before; the market is then closed for good.
+        """
+        with self._lock:
+            self._catch_up()
+            self.exchange.advance(days)
+            return self.exchange.day
+
+    def set_day(self, day: date | str) -> date:
+        """Move to the open of the first trading day on or after ``day``, through every day between.
+
+        Raises:
+            ValueError: for a day in the market's past, or past the bars.
+        """
+        with self._lock:
+            number = self.market.index(day)
+            if number < self.exchange.number:
+                raise ValueError(f"the market stands on {self.exchange.day.isoformat()} and does not go back")
+            return self.advance_days(number - self.exchange.number)
+
+    def close_market(self) -> None:
+        """Finish this session; the market is closed until it is moved to the next day."""
+        with self._lock:
+            self._catch_up()
+            self.exchange.close_session()
+
+    # --- the truth
+
+    @property
+    def day(self) -> date:
+        """The trading day the market stands on."""
+        return self.exchange.day
+
+    @property
+    def orders(self) -> list[SimulatedOrder]:
+        """Copies of every order there is, hidden from look-ups or not, oldest first."""
+        with self._lock:
+            self._catch_up()
+            return [copy.copy(order) for order in self.exchange.orders.values()]
+
+    def books(self) -> dict[str, Any]:
+        """Return the true books as plain JSON values: orders, fills, positions, cash, counters.
+
+        ``pending`` counts what is still to come by itself: late acceptances, rests of partial fills, slow cancels.
+        """
+        with self._lock:
+            self._catch_up()
+            exchange, ledger = self.exchange, self.exchange.ledger
+            return {
+                "broker": self.name,
+                "profile": self.profile,
+                "seed": self.seed,
+                "plan": self.faults.plan.name,
+                "day": exchange.day.isoformat(),
+                "is_open": exchange.is_open,
+                "prices": {symbol: canonical(price) for symbol, price in exchange.prices.items()},
+                "orders": [order.as_dict() for order in exchange.orders.values()],
+                "fills": [execution.as_dict() for execution in exchange.executions],
+                "positions": {symbol: canonical(h.quantity) for symbol, h in ledger.open_holdings().items()},
+                "starting_cash": canonical(ledger.starting_cash),
+                "cash": canonical(ledger.cash),
+                "equity": canonical(ledger.equity(exchange.prices)),
+                "buying_power": canonical(ledger.buying_power(exchange.prices, reserved(exchange.open_orders()))),
+                "realized_pnl": canonical(sum((h.realized for h in ledger.holdings.values()), Decimal(0))),
+                "counters": self._counted_so_far(),
+                "faults_fired": dict(self.faults.fired),
+                "pending": len(self._due),
+            }
+
+    def _counted_so_far(self) -> Mapping[str, Any]:
+        named = {name: self.counters[name] for name in COUNTERS}
+        return {**named, **self.counters, "requests_by_kind": dict(self.requests_by_kind)}
+
+    # --- small things
+
+    def _mint(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def __repr__(self) -> str:
+        """Say what it is and where it stands."""
+        return (
+            f"<{type(self).__name__} {self.profile} seed={self.seed} faults={self.faults.plan.name} "
+            f"day={self.exchange.day.isoformat()} orders={len(self.exchange.orders)}>"
+        )
+
+
+COUNTERS = (
+    "requests",
+    "posts",
+    "accepted",
+    "rejected",
+    "duplicates_refused",
+    "seconds_refused",
+    "requests_lost",
+    "replies_lost",
+    "refused",
+    "late",
+    "late_accepted",
+    "late_refused",
+    "http_5xx",
+    "http_429",
+    "http_401",
+    "slow",
+    "truncated",
+)
+"""The counters that are always shown, at zero too."""
