@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigurationError, Draining
 from ..health.report import Kind, Report
 from ._arrival import Networks, networks
+from .options import Guarded
 from .problems import Answer, Problem, prefers
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = ["PAGES_ARE_READ", "Gate", "Policy", "body_length", "health_answer", "too_large"]
 
-__all__ = ["DEFAULT_MAX_BODY", "PAGES_ARE_READ", "Gate", "Policy", "body_length", "health_answer", "too_large"]
-
-DEFAULT_MAX_BODY = 1_048_576
 HEALTH_JSON = "application/health+json"
 # In 5 s a balancer that asks /health/ready sends the client elsewhere.
 _DRAINING = Problem(
@@ -31,7 +27,7 @@ class Gate:
 
     __slots__ = ("_core", "_was_open")
 
-    def __init__(self, core: Any) -> None:
+    def __init__(self, core: Guarded | None) -> None:
         """Guard ``core``; None guards nothing."""
         self._core = core
         self._was_open = False
@@ -61,7 +57,7 @@ class Policy:
         gate: refuses work while the core closes.
     """
 
-    core: Any
+    core: Guarded | None
     max_body: int
     pages: Mapping[str, Kind]
     details: bool
@@ -71,14 +67,14 @@ class Policy:
     @classmethod
     def of(
         cls,
-        core: Any,
+        core: Guarded | None,
         *,
-        max_body: int = DEFAULT_MAX_BODY,
+        max_body: int = 1_048_576,
         health: str | None = "/health",
         health_details: bool = False,
         trusted_proxies: Sequence[str] = (),
     ) -> Policy:
-        """Make the policy.
+        """Make the policy of a door's options.
 
         Raises:
             ConfigurationError: listing everything wrong with the options.
@@ -100,9 +96,11 @@ class Policy:
         return None if self.gate.accepting else _DRAINING
 
     @property
-    def health_is_async(self) -> bool:
-        """Whether the core's report is to be awaited."""
-        return inspect.iscoroutinefunction(self.core.health.report)
+    def report(self) -> Callable[..., Any]:
+        """The core's report, of the core's colour."""
+        assert self.core is not None, "there are pages only where there is a core"
+        report: Callable[..., Any] = self.core.health.report
+        return report
 
 
 def too_large(most: int) -> Problem:

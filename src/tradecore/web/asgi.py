@@ -9,15 +9,17 @@ its ``x-request-id``. Starlette, FastAPI, Litestar, Quart, or no framework at al
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias, Unpack
 
 from ..context import Context, enter, leave
 from ..errors import TradeCoreError
 from ..health.report import Kind
 from ._arrival import context_of
-from ._policy import DEFAULT_MAX_BODY, PAGES_ARE_READ, Policy, body_length, health_answer, too_large
+from ._policy import PAGES_ARE_READ, Policy, body_length, health_answer, too_large
+from .options import Guarded, Options
 from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
 
 __all__ = ["Door"]
@@ -40,39 +42,26 @@ class Door:
     Args:
         app: the application behind it.
         core: whose health it shows and whose closing it guards; None for a door without either.
-        max_body: bytes a request's body may have (413 above), counted while it streams in.
-        health: where the health pages are (``/health``, ``/health/live``, ``/health/ready``); None for none.
-        health_details: whether the health pages show figures, not only states.
-        trusted_proxies: addresses and networks whose ``x-forwarded-for`` is believed.
         reraise: whether an unknown exception goes on to the server after it was answered and logged.
+        options: see :class:`~tradecore.web.options.Options`.
 
     Raises:
         ConfigurationError: listing everything wrong with the options.
     """
 
     def __init__(
-        self,
-        app: App,
-        core: Any = None,
-        *,
-        max_body: int = DEFAULT_MAX_BODY,
-        health: str | None = "/health",
-        health_details: bool = False,
-        trusted_proxies: Sequence[str] = (),
-        reraise: bool = False,
+        self, app: App, core: Guarded | None = None, *, reraise: bool = False, **options: Unpack[Options]
     ) -> None:
         """Stand in front of ``app``."""
-        self._app = app
-        self._policy = Policy.of(
-            core, max_body=max_body, health=health, health_details=health_details, trusted_proxies=trusted_proxies
-        )
+        self.app = app
+        self._policy = Policy.of(core, **options)
         self._reraise = reraise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
         kind = scope["type"]
         if kind not in ("http", "websocket"):
-            return await self._app(scope, receive, send)
+            return await self.app(scope, receive, send)
         headers = dict(scope["headers"])
         context = self._context(scope, headers)
         token = enter(context)
@@ -107,7 +96,7 @@ class Door:
         if b"content-length" in headers and body_length(_text(headers[b"content-length"])) > policy.max_body:
             return await exchange.explain(too_large(policy.max_body))
         try:
-            await self._app(scope, exchange.receive, exchange.send)
+            await self.app(scope, exchange.receive, exchange.send)
         except Exception as error:
             return await self._failed(error, exchange)
         if not exchange.started:
@@ -140,11 +129,10 @@ class Door:
             return PAGES_ARE_READ.answer(exchange.request_id, exchange.accept)
         policy = self._policy
         try:
-            report = policy.core.health.report
-            accepting = policy.gate.accepting
-            if policy.health_is_async:
+            report, accepting = policy.report, policy.gate.accepting
+            if inspect.iscoroutinefunction(report):
                 found = await report(page, accepting=accepting)
-            elif page == "live":
+            elif page == "live":  # it looks at nothing, and must answer when every thread is taken
                 found = report(page, accepting=accepting)
             else:
                 found = await asyncio.to_thread(report, page, accepting=accepting)
@@ -164,7 +152,7 @@ class Door:
                 message = {**message, "headers": [*message.get("headers", ()), (_REQUEST_ID, request_id)]}
             await send(message)
 
-        return await self._app(scope, receive, accept)
+        return await self.app(scope, receive, accept)
 
 
 class _Exchange:

@@ -7,19 +7,21 @@ It stands outside the application::
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context as Variables
 from contextvars import copy_context
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 from ..context import Context, enter
 from ..errors import ConfigurationError, TradeCoreError
 from ..health.report import Kind
 from ._arrival import context_of
-from ._policy import DEFAULT_MAX_BODY, PAGES_ARE_READ, Policy, body_length, health_answer, too_large
+from ._policy import PAGES_ARE_READ, Policy, body_length, health_answer, too_large
+from .options import Guarded, Options
 from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
 
 __all__ = ["Door"]
@@ -37,13 +39,10 @@ class Door:
     Args:
         app: the application behind it.
         core: whose health it shows and whose closing it guards; None for a door without either.
-        max_body: bytes a request's body may have (413 above), counted while it is read.
-        health: where the health pages are (``/health``, ``/health/live``, ``/health/ready``); None for none.
-        health_details: whether the health pages show figures, not only states.
-        trusted_proxies: addresses and networks whose ``x-forwarded-for`` is believed.
         reraise: whether an unknown exception goes on to the server instead of being answered; a function is asked
             each time.
         before: called before each request but the health pages that look at nothing; what it raises is the answer.
+        options: see :class:`~tradecore.web.options.Options`.
 
     Raises:
         ConfigurationError: listing everything wrong with the options.
@@ -52,21 +51,16 @@ class Door:
     def __init__(
         self,
         app: App,
-        core: Any = None,
+        core: Guarded | None = None,
         *,
-        max_body: int = DEFAULT_MAX_BODY,
-        health: str | None = "/health",
-        health_details: bool = False,
-        trusted_proxies: Sequence[str] = (),
         reraise: bool | Callable[[], bool] = False,
         before: Callable[[], object] | None = None,
+        **options: Unpack[Options],
     ) -> None:
         """Stand in front of ``app``."""
-        self._app = app
-        self._policy = Policy.of(
-            core, max_body=max_body, health=health, health_details=health_details, trusted_proxies=trusted_proxies
-        )
-        if core is not None and self._policy.health_is_async:
+        self.app = app
+        self._policy = Policy.of(core, **options)
+        if core is not None and inspect.iscoroutinefunction(core.health.report):
             raise ConfigurationError("a WSGI application needs TradeCore; AsyncTradeCore goes with an ASGI one")
         self._reraise = reraise
         self._before = before
@@ -94,7 +88,7 @@ class Door:
                 return exchange.explain(refusal)
             if body_length(environ.get("CONTENT_LENGTH") or None) > self._policy.max_body:
                 return exchange.explain(too_large(self._policy.max_body))
-            return _Stream(self._app(environ, exchange.start), exchange, self, variables)
+            return _Stream(self.app(environ, exchange.start), exchange, self, variables)
         except Exception as error:
             return self.failed(error, exchange)
 
@@ -112,7 +106,7 @@ class Door:
         if exchange.method not in ("GET", "HEAD"):
             return PAGES_ARE_READ.answer(exchange.request_id, exchange.accept)
         policy = self._policy
-        report = policy.core.health.report(page, accepting=policy.gate.accepting)
+        report = policy.report(page, accepting=policy.gate.accepting)
         return health_answer(report, exchange.accept, details=policy.details)
 
     def failed(self, error: Exception, exchange: _Exchange) -> Iterable[bytes]:
