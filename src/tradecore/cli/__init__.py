@@ -15,6 +15,8 @@ __all__ = ["main"]
 COMMANDS = {
     "demo": ("demo", "send real signals through a broker that misbehaves, and count"),
     "simulate": ("simulate", "serve a simulated broker on loopback"),
+    "worker": ("worker", "run a worker process of its own"),
+    "orders": ("orders", "see what is stuck, and fix it safely"),
     "db": ("db", "upgrade, show or check the database's schema"),
 }
 

@@ -1,0 +1,59 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib.metadata import entry_points
+from typing import Any
+
+from ..errors import ConfigurationError
+
+__all__ = ["add_core_arguments", "brokers_named", "database_url"]
+
+VARIABLE = "TRADECORE_DATABASE_URL"
+
+
+def add_core_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--database`` and ``--broker``."""
+    parser.add_argument("--database", metavar="URL", help=f"the database's address (default: ${VARIABLE})")
+    parser.add_argument(
+        "--broker",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a broker to serve, by its name, set up from the environment; may be given several times",
+    )
+
+
+def database_url(given: str | None) -> str:
+    """Return the address given, or the environment's.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    url = given or os.environ.get(VARIABLE, "")
+    if not url:
+        raise ConfigurationError(f"which database? give --database URL or set {VARIABLE}")
+    return url
+
+
+def brokers_named(names: list[str]) -> list[Any]:
+    """Return an adapter for each name, found by its entry point and set up from the environment.
+
+    Raises:
+        ConfigurationError: listing every unknown name and everything the environment lacks.
+    """
+    known = {point.name: point for point in entry_points(group="tradecore.brokers")}
+    brokers, problems = [], []
+    for name in names:
+        if name not in known:
+            problems.append(f"no broker is called {name!r} (known: {', '.join(sorted(known)) or 'none'})")
+            continue
+        try:
+            brokers.append(known[name].load().from_env())
+        except ConfigurationError as error:
+            problems.extend(str(detail["message"]) for detail in error.details or [{"message": error.message}])
+    if problems:
+        raise ConfigurationError.of(problems)
+    return brokers

@@ -1,0 +1,106 @@
+"""See what is stuck, and fix it safely: list orders, show one with its whole ledger, cancel, decide a review."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+from collections.abc import Sequence
+
+from ..context import bind
+from ..core import TradeCore
+from ..orders import Decision, LedgerLine, OrderView
+from ..trading import Submission
+from ._arguments import add_core_arguments, brokers_named, database_url
+
+__all__ = ["add_arguments", "execute"]
+
+STUCK = (Submission.REVIEW, Submission.UNKNOWN, Submission.CONFIRMING, Submission.SENDING, Submission.CLAIMED)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_core_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON Lines")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+    listing = verbs.add_parser("list", help="orders, oldest first")
+    listing.add_argument("--stuck", action="store_true", help="only orders whose fate is open")
+    listing.add_argument("--submission", choices=[state.value for state in Submission])
+    listing.add_argument("--signal", metavar="ID", help="only the orders of this signal")
+    listing.add_argument("--limit", type=int, default=100)
+    for verb, line in (("show", "one order and every move of it"), ("cancel", "ask the broker to cancel one order")):
+        verbs.add_parser(verb, help=line).add_argument("order", help="its client order id, or its id")
+    review = verbs.add_parser("review", help="decide about an order that only a person can tell")
+    review.add_argument("order", help="its client order id, or its id")
+    review.add_argument("decision", choices=[choice.value for choice in Decision])
+    review.add_argument("--note", required=True, help="why; kept in the books")
+    review.add_argument("--actor", default=None, help="who decides (default: the user logged in)")
+    review.add_argument(
+        "--allow-second-send",
+        action="store_true",
+        help="the second confirmation a broker needs that does not refuse duplicates",
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Carry out one verb."""
+    brokers = brokers_named(arguments.broker)
+    actor = getattr(arguments, "actor", None) or getpass.getuser()
+    with (
+        bind(actor_type="user", actor_id=actor),
+        TradeCore(database_url(arguments.database), brokers=brokers, worker=False) as core,
+    ):
+        if arguments.verb == "list":
+            _print_orders(_chosen(core, arguments), arguments.json)
+        elif arguments.verb == "show":
+            _print_orders([core.orders.get(arguments.order)], arguments.json)
+            _print_ledger(core.orders.ledger(arguments.order), arguments.json)
+        elif arguments.verb == "cancel":
+            _print_orders([core.orders.cancel(arguments.order, reason=f"asked by {actor}")], arguments.json)
+        else:
+            view = core.orders.review(
+                arguments.order,
+                arguments.decision,
+                actor=actor,
+                note=arguments.note,
+                allow_second_send=arguments.allow_second_send,
+            )
+            _print_orders([view], arguments.json)
+    return 0
+
+
+def _chosen(core: TradeCore, arguments: argparse.Namespace) -> list[OrderView]:
+    wanted = STUCK if arguments.stuck else [Submission(arguments.submission)] if arguments.submission else [None]
+    found: list[OrderView] = []
+    for submission in wanted:
+        found += core.orders.list(submission=submission, signal_id=arguments.signal, limit=arguments.limit)
+    return found[: arguments.limit]
+
+
+def _print_orders(orders: Sequence[OrderView], as_json: bool) -> None:
+    if as_json:
+        for order in orders:
+            print(json.dumps(order.as_dict()))
+        return
+    if not orders:
+        print("no orders")
+    for order in orders:
+        size = f"{order.side.value if order.side else ''} {order.quantity or order.notional or ''}".strip()
+        status = f"{order.submission.value}/{order.status.value}" if order.status else order.submission.value
+        print(
+            f"{order.client_order_id}  {order.created_at:%Y-%m-%d %H:%M:%S}Z  {order.account:<12} "
+            f"{order.intent.value:<7} {order.symbol or '':<8} {size:<12} {status:<24} filled {order.filled_quantity}"
+        )
+        for label, text in (("why", (order.question or {}).get("reason")), ("refused", order.reject_reason)):
+            if text:
+                print(f"{'':<34}{label}: {text}")
+
+
+def _print_ledger(lines: Sequence[LedgerLine], as_json: bool) -> None:
+    for line in lines:
+        if as_json:
+            print(json.dumps(line.as_dict(), default=str))
+            continue
+        arrow = f"{line.source or ''} -> {line.target}" if line.target else ""
+        why = "  ".join(f"{name}={value}" for name, value in line.evidence.items())
+        print(f"  {line.sequence:>3}  {line.at:%H:%M:%S.%f}  {line.event:<14} {arrow:<28} epoch {line.epoch}  {why}")

@@ -1,0 +1,44 @@
+"""Run a worker of its own: it brings what the services accepted to the brokers. Stops cleanly on SIGTERM and Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import threading
+
+from ..core import TradeCore
+from ..errors import ConfigurationError
+from ._arguments import add_core_arguments, brokers_named, database_url
+
+__all__ = ["add_arguments", "execute"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_core_arguments(parser)
+    parser.add_argument("--route", metavar="NAME", help="send every signal to this account; else routing rules decide")
+    parser.add_argument("--concurrency", type=int, default=4, metavar="N", help="steps at once (default 4)")
+    parser.add_argument("--poll", type=float, default=1.0, metavar="S", help="seconds between looks (default 1)")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if not arguments.broker:
+        raise ConfigurationError("a worker without a broker has nothing to do: give --broker NAME, such as alpaca")
+    core = TradeCore(
+        database_url(arguments.database),
+        brokers=brokers_named(arguments.broker),
+        route=arguments.route,
+        worker=False,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with core:
+        core.start_worker(concurrency=arguments.concurrency, poll=arguments.poll)
+        print(f"worker ready: {core!r}", flush=True)
+        stop.wait()
+        print("stopping: running steps finish", flush=True)
+    return 0
