@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from sybil.document import Document
 from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
-
 from tests import api_snapshot, house
 
 DOCUMENTS = [path for path in house.texts() if path.suffix == ".md" and path.name != "changelog.md"]

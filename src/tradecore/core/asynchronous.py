@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from ..brokers import AsyncBrokerClient, Broker
 from ..clock import Clock
 from ..context import bind
-from ..db import AsyncDatabase
+from ..db import AsyncDatabase, Base
 from ..errors import TradeCoreError
 from ..flow import Flow, arun
 from ..health import AsyncHealth
@@ -111,8 +111,9 @@ class AsyncTradeCore:
             from ..models import migrations
 
             if self._setup_schema:
-                await asyncio.to_thread(migrations.upgrade, self.db.url)
-            await self.db.check_migrated()
+                await self.db.run(lambda session: Base.metadata.create_all(session.connection()))
+            if hasattr(self.db, "check_migrated"):
+                await self.db.check_migrated()
             await self.db.ensure_partitions()
             await self.db.look_for_platform()
             await arun(self._runtime.seed(), self._perform)
