@@ -202,7 +202,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
 
     def _vote(self, permit: BreakerPermit, outcome: Outcome, late: bool, slow: bool, now: float) -> None:
         self._inside -= permit.probe
-        if outcome is Outcome.IGNORED:
+        if outcome is Outcome.IGNORED or self._override is Override.DISABLED:
             return
         failed = outcome is Outcome.FAILED or late
         if permit.probe:
