@@ -23,6 +23,7 @@ from .database import PLATFORM_TABLE
 from .engines import Settings, engine_arguments
 from .footing import Footing, TradeSession, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
+from .lanes import AsyncLane
 
 __all__ = ["AsyncDatabase"]
 
@@ -61,6 +62,8 @@ class AsyncDatabase(Footing):
             self.engine, sync_session_class=TradeSession, expire_on_commit=False, info=dict(self.belongings)
         )
 
+        self._lane = AsyncLane()
+
     async def run(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:
         """Run ``fn(session, *args, **kwargs)`` in one transaction; see :meth:`Database.run`.
 
@@ -86,7 +89,7 @@ class AsyncDatabase(Footing):
     async def _run(self, fn: Callable[Concatenate[Session, P], A], *args: P.args, **kwargs: P.kwargs) -> A:
         for attempt in range(1, self.tries + 1):
             try:
-                async with self._once() as session:
+                async with self._lane.turn(attempt), self._once() as session:
                     return await session.run_sync(fn, *args, **kwargs)
             except Exception as error:
                 await asyncio.sleep(pause_or_raise(error, attempt, self.tries))

@@ -41,7 +41,7 @@ _SQLITE = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: Trouble.UNIQUE,
     sqlite3.SQLITE_CONSTRAINT_ROWID: Trouble.UNIQUE,
 }
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 
 
 def trouble_of(error: BaseException) -> Trouble:

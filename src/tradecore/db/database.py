@@ -21,6 +21,7 @@ from .conflicts import commit_failure, pause_or_raise, spoken
 from .engines import Settings, engine_arguments
 from .footing import Footing, TradeSession, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
+from .lanes import Lane
 
 __all__ = ["Database"]
 
@@ -78,6 +79,8 @@ class Database(Footing):
             self.engine, class_=TradeSession, expire_on_commit=False, info=dict(self.belongings)
         )
 
+        self._lane = Lane()
+
     def run(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:
         """Run ``fn(session, *args, **kwargs)`` in one transaction and return its answer once that is committed.
 
@@ -113,7 +116,7 @@ class Database(Footing):
     def _run(self, fn: Callable[Concatenate[Session, P], A], *args: P.args, **kwargs: P.kwargs) -> A:
         for attempt in range(1, self.tries + 1):
             try:
-                with self._once() as session:
+                with self._lane.turn(attempt), self._once() as session:
                     return fn(session, *args, **kwargs)
             except Exception as error:
                 # Real seconds, whatever the clock: the contention is real.
