@@ -24,7 +24,7 @@ SNAPSHOT = ROOT / "docs" / "api.txt"
 HOW = "python -m tests.api_snapshot --write"
 
 # Rooms whose modules, not whose front, are what users import; and rooms that offer commands, not names.
-_OPEN_ROOMS = {"tradecore.web", "tradecore.telemetry", "tradecore.simulators", "tradecore.testing"}
+_OPEN_ROOMS = {"tradecore.web", "tradecore.telemetry", "tradecore.testing"}
 _AT_HOME = {name: room for room, names in tradecore._ROOMS.items() for name in names}
 _CLOSED_ROOMS = {"tradecore.cli", "tradecore.demo", "tradecore.__main__"}
 

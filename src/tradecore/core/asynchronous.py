@@ -108,7 +108,6 @@ class AsyncTradeCore:
         async with self._opening:
             if self._open:
                 return self
-            from ..models import migrations
 
             if self._setup_schema:
                 await self.db.run(lambda session: Base.metadata.create_all(session.connection()))
