@@ -10,17 +10,15 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
-from typing import Any
+from contextvars import ContextVar
+from typing import Any, NamedTuple
 
 __all__ = ["Context", "bind", "current_context", "enter", "leave", "new_request_id", "well_formed_request_id"]
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,128}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What the present work belongs to.
 
     Attributes:
@@ -44,6 +42,11 @@ class Context:
 
 _CURRENT: ContextVar[Context] = ContextVar("tradecore_context", default=Context())
 
+# Make a context the present one, whole: nothing of the old one shows through. `leave` puts the old one back, given
+# what `enter` returned. They are the variable's own methods, since a web door calls them for every request.
+enter = _CURRENT.set
+leave = _CURRENT.reset
+
 
 def current_context() -> Context:
     """Return the context of the present task or thread."""
@@ -53,22 +56,12 @@ def current_context() -> Context:
 @contextmanager
 def bind(**changes: Any) -> Iterator[Context]:
     """Change fields of the context inside the block, and put the old ones back after it."""
-    context = replace(_CURRENT.get(), **changes)
+    context = Context(**{**_CURRENT.get()._asdict(), **changes})
     token = _CURRENT.set(context)
     try:
         yield context
     finally:
         _CURRENT.reset(token)
-
-
-def enter(context: Context) -> Token[Context]:
-    """Make ``context`` the present one, whole; nothing of the old one shows through. :func:`leave` puts it back."""
-    return _CURRENT.set(context)
-
-
-def leave(token: Token[Context]) -> None:
-    """Put back the context that :func:`enter` replaced."""
-    _CURRENT.reset(token)
 
 
 def new_request_id() -> str:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from ..context import Context, new_request_id, well_formed_request_id
 from ..errors import ConfigurationError
 
-__all__ = ["Networks", "context_of", "networks"]
+__all__ = ["Networks", "client_address", "context_of", "networks"]
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
@@ -38,39 +38,33 @@ def networks(addresses: Sequence[str]) -> Networks:
     return tuple(found)
 
 
-def context_of(
-    *,
-    request_id: str | None,
-    trace: str | None,
-    agent: str | None,
-    peer: str | None,
-    forwarded: str | None = None,
-    trusted: Networks = (),
-) -> Context:
+def context_of(request_id: str | None, trace: str | None, agent: str | None, peer: str | None) -> Context:
     """Return the context of a request: the id kept if well formed, else a new one.
 
     Args:
         request_id: its x-request-id.
         trace: its traceparent; dropped unless strictly well formed.
         agent: its user-agent; cut to 255 printable characters.
-        peer: the address it came from.
-        forwarded: its x-forwarded-for.
-        trusted: the proxies whose x-forwarded-for is believed.
+        peer: the client's address.
     """
+    if agent is not None and not (len(agent) <= _LONGEST_AGENT and agent.isascii() and agent.isprintable()):
+        agent = _UNPRINTABLE.sub("?", agent[:_LONGEST_AGENT])
     return Context(
         well_formed_request_id(request_id) or new_request_id(),
-        trace if trace is not None and _TRACEPARENT.match(trace) else "",
+        trace if trace and _TRACEPARENT.match(trace) else "",
         "system",
         None,
         "",
-        _client(peer, forwarded, trusted) if trusted and forwarded else peer,
-        _UNPRINTABLE.sub("?", agent[:_LONGEST_AGENT]) if agent else None,
+        peer,
+        agent,
     )
 
 
-def _client(peer: str | None, forwarded: str, trusted: Networks) -> str | None:
+def client_address(peer: str | None, forwarded: str | None, trusted: Networks) -> str | None:
     """Walk x-forwarded-for from our side: the first address that is no proxy of ours is the client."""
     client = peer
+    if not forwarded:
+        return client
     for hop in reversed(forwarded.split(",")):
         if client is None or not _is_trusted(client, trusted):
             break

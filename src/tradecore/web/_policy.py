@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,11 @@ from ._arrival import Networks, networks
 from .options import Guarded
 from .problems import Answer, Problem, prefers
 
-__all__ = ["PAGES_ARE_READ", "Gate", "Policy", "body_length", "health_answer", "too_large"]
+__all__ = ["DRAINING", "PAGES_ARE_READ", "Gate", "Policy", "fits", "health_answer", "too_large"]
 
 HEALTH_JSON = "application/health+json"
 # In 5 s a balancer that asks /health/ready sends the client elsewhere.
-_DRAINING = Problem(
+DRAINING = Problem(
     Draining.http_status, Draining.code, Draining().message, (), (("retry-after", "5"), ("connection", "close"))
 )
 
@@ -91,10 +90,6 @@ class Policy:
         pages = pages if core is not None else {}
         return cls(core, max_body, pages, health_details, networks(trusted_proxies), Gate(core))
 
-    def refusal(self) -> Problem | None:
-        """Return why no new work comes in, or None."""
-        return None if self.gate.accepting else _DRAINING
-
     @property
     def report(self) -> Callable[..., Any]:
         """The core's report, of the core's colour."""
@@ -109,11 +104,9 @@ def too_large(most: int) -> Problem:
     return Problem.of_status(413, f"The body is larger than {most} bytes.", [detail]).closing()
 
 
-def body_length(header: str | None) -> float:
-    """Return the announced length in bytes: 0 for none, infinite for one that is no number."""
-    if header is None:
-        return 0
-    return int(header) if header.isascii() and header.isdigit() and len(header) < 20 else math.inf
+def fits(length: bytes | str, most: int) -> bool:
+    """Return whether an announced Content-Length is a number and at most ``most``."""
+    return length.isdigit() and len(length) < 20 and int(length) <= most
 
 
 PAGES_ARE_READ = Problem.of_status(405, headers=[("allow", "GET, HEAD")])

@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias, Unpack
 
 from ..context import Context, enter, leave
 from ..errors import TradeCoreError
 from ..health.report import Kind
-from ._arrival import context_of
-from ._policy import PAGES_ARE_READ, Policy, body_length, health_answer, too_large
+from ._arrival import client_address, context_of
+from ._policy import DRAINING, PAGES_ARE_READ, Policy, fits, health_answer, too_large
 from .options import Guarded, Options
 from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
 
@@ -59,49 +59,39 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer it here."""
-        kind = scope["type"]
-        if kind not in ("http", "websocket"):
-            return await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            return await self._other(scope, receive, send)
         headers = dict(scope["headers"])
-        context = self._context(scope, headers)
+        context, policy = self._context(scope, headers), self._policy
+        exchange = _Exchange(scope, headers, context.request_id or "", policy.max_body, receive, send)
         token = enter(context)
         try:
-            if kind == "http":
-                await self._http(scope, headers, context, receive, send)
+            if (page := policy.pages.get(_path(scope))) is not None:
+                await exchange.answer(await self._page(page, exchange))
+            elif not policy.gate.accepting:
+                await exchange.explain(DRAINING)
+            elif b"content-length" in headers and not fits(headers[b"content-length"], policy.max_body):
+                await exchange.explain(too_large(policy.max_body))
             else:
-                await self._websocket(scope, context, receive, send)
+                await self.app(scope, exchange.receive, exchange.send)
+                if not exchange.started:
+                    await self._unanswered(exchange)
+        except Exception as error:
+            await self._failed(error, exchange)
         finally:
             leave(token)
 
     def _context(self, scope: Scope, headers: dict[bytes, bytes]) -> Context:
-        client, trusted = scope.get("client"), self._policy.trusted
+        get, client = headers.get, scope.get("client")
+        peer: str | None = client[0] if client else None
+        if self._policy.trusted:
+            peer = client_address(peer, _joined(scope, b"x-forwarded-for"), self._policy.trusted)
         return context_of(
-            request_id=_text(headers.get(_REQUEST_ID)),
-            trace=_text(headers.get(b"traceparent")),
-            agent=_text(headers.get(b"user-agent")),
-            peer=client[0] if client else None,
-            forwarded=_joined(scope, b"x-forwarded-for") if trusted else None,
-            trusted=trusted,
+            get(_REQUEST_ID, b"").decode("latin-1"),
+            get(b"traceparent", b"").decode("latin-1"),
+            get(b"user-agent", b"").decode("latin-1") or None,
+            peer,
         )
-
-    async def _http(
-        self, scope: Scope, headers: dict[bytes, bytes], context: Context, receive: Receive, send: Send
-    ) -> None:
-        policy = self._policy
-        exchange = _Exchange(scope, headers, context.request_id or "", policy.max_body, receive, send)
-        if policy.pages and (page := policy.pages.get(_path(scope))) is not None:
-            return await exchange.answer(await self._page(page, exchange))
-        if (refusal := policy.refusal()) is not None:
-            return await exchange.explain(refusal)
-        if b"content-length" in headers and body_length(_text(headers[b"content-length"])) > policy.max_body:
-            return await exchange.explain(too_large(policy.max_body))
-        try:
-            await self.app(scope, exchange.receive, exchange.send)
-        except Exception as error:
-            return await self._failed(error, exchange)
-        if not exchange.started:
-            await self._unanswered(exchange)
-        return None
 
     async def _failed(self, error: Exception, exchange: _Exchange) -> None:
         if exchange.overrun and not exchange.started:
@@ -141,44 +131,43 @@ class Door:
             return problem_of(error).answer(exchange.request_id, exchange.accept)
         return health_answer(found, exchange.accept, details=policy.details)
 
-    async def _websocket(self, scope: Scope, context: Context, receive: Receive, send: Send) -> None:
-        if self._policy.refusal() is not None:
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Bind the context of a websocket, or turn it away; pass on everything else (lifespan) untouched."""
+        if scope["type"] != "websocket":
+            return await self.app(scope, receive, send)
+        if not self._policy.gate.accepting:
             await receive()  # websocket.connect comes first, or the close is out of turn
             return await send({"type": "websocket.close", "code": _SERVICE_RESTART})
+        context = self._context(scope, dict(scope["headers"]))
         request_id = (context.request_id or "").encode()
 
-        async def accept(message: Message) -> None:
+        async def stamped(message: Message) -> None:
             if message["type"] == "websocket.accept":
                 message = {**message, "headers": [*message.get("headers", ()), (_REQUEST_ID, request_id)]}
             await send(message)
 
-        return await self.app(scope, receive, accept)
+        token = enter(context)
+        try:
+            await self.app(scope, receive, stamped)
+        finally:
+            leave(token)
+        return None
 
 
 class _Exchange:
     """One request and its response: counts what comes in, stamps what goes out, knows how far it got."""
 
-    __slots__ = (
-        "_headers",
-        "_left",
-        "_receive",
-        "_scope",
-        "_send",
-        "complete",
-        "gone",
-        "overrun",
-        "request_id",
-        "started",
-    )
+    started = complete = gone = overrun = False
 
     def __init__(
         self, scope: Scope, headers: dict[bytes, bytes], request_id: str, max_body: int, receive: Receive, send: Send
     ) -> None:
         self.request_id = request_id
-        self.started = self.complete = self.gone = self.overrun = False
-        self._scope, self._headers = scope, headers
+        self._scope = scope
+        self._headers = headers
         self._left = max_body
-        self._receive, self._send = receive, send
+        self._receive = receive
+        self._send = send
 
     @property
     def method(self) -> str:
@@ -187,7 +176,7 @@ class _Exchange:
 
     @property
     def accept(self) -> str:
-        return _text(self._headers.get(b"accept")) or ""
+        return self._headers.get(b"accept", b"").decode("latin-1")
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -206,31 +195,36 @@ class _Exchange:
         kind = message["type"]
         if kind == "http.response.start":
             self.started = True
-            kept = [pair for pair in message.get("headers", ()) if pair[0] != _REQUEST_ID]
-            kept.append((_REQUEST_ID, self.request_id.encode()))
-            message = {**message, "headers": kept}
+            # A copy: applications may send one and the same message object for many requests.
+            message = {**message, "headers": self._stamped(message.get("headers", ()))}
         elif kind == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
+
+    def _stamped(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        stamped = [*headers]
+        for pair in stamped:
+            if pair[0] == _REQUEST_ID:  # one of the application's own making
+                stamped = [kept for kept in stamped if kept[0] != _REQUEST_ID]
+                break
+        stamped.append((_REQUEST_ID, self.request_id.encode()))
+        return stamped
 
     async def explain(self, problem: Problem) -> None:
         await self.answer(problem.answer(self.request_id, self.accept))
 
     async def answer(self, answer: Answer) -> None:
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-        headers.append((_REQUEST_ID, self.request_id.encode()))
+        headers = self._stamped((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers)
         body = b"" if self.method == "HEAD" else answer.body
+        self.started = self.complete = True
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
 
 def _path(scope: Scope) -> str:
     path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))  # where the server is told its prefix, the path has it too
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")
+    root = scope.get("root_path")
+    return path.removeprefix(root) if root else path  # where the server is told its prefix, the path has it too
 
 
 def _joined(scope: Scope, name: bytes) -> str | None:

@@ -19,8 +19,8 @@ from typing import Any, TypeAlias, Unpack
 from ..context import Context, enter
 from ..errors import ConfigurationError, TradeCoreError
 from ..health.report import Kind
-from ._arrival import context_of
-from ._policy import PAGES_ARE_READ, Policy, body_length, health_answer, too_large
+from ._arrival import client_address, context_of
+from ._policy import DRAINING, PAGES_ARE_READ, Policy, fits, health_answer, too_large
 from .options import Guarded, Options
 from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
 
@@ -84,23 +84,20 @@ class Door:
                 self._before()
             if page is not None:
                 return exchange.answer(self._page(page, exchange))
-            if (refusal := self._policy.refusal()) is not None:
-                return exchange.explain(refusal)
-            if body_length(environ.get("CONTENT_LENGTH") or None) > self._policy.max_body:
+            if not self._policy.gate.accepting:
+                return exchange.explain(DRAINING)
+            if (length := environ.get("CONTENT_LENGTH")) and not fits(length, self._policy.max_body):
                 return exchange.explain(too_large(self._policy.max_body))
             return _Stream(self.app(environ, exchange.start), exchange, self, variables)
         except Exception as error:
             return self.failed(error, exchange)
 
     def _context(self, environ: Environ) -> Context:
-        return context_of(
-            request_id=environ.get("HTTP_X_REQUEST_ID"),
-            trace=environ.get("HTTP_TRACEPARENT"),
-            agent=environ.get("HTTP_USER_AGENT"),
-            peer=environ.get("REMOTE_ADDR") or None,
-            forwarded=environ.get("HTTP_X_FORWARDED_FOR"),
-            trusted=self._policy.trusted,
-        )
+        peer = environ.get("REMOTE_ADDR") or None
+        if self._policy.trusted:
+            peer = client_address(peer, environ.get("HTTP_X_FORWARDED_FOR"), self._policy.trusted)
+        get = environ.get
+        return context_of(get("HTTP_X_REQUEST_ID"), get("HTTP_TRACEPARENT"), get("HTTP_USER_AGENT"), peer)
 
     def _page(self, page: Kind, exchange: _Exchange) -> Answer:
         if exchange.method not in ("GET", "HEAD"):
