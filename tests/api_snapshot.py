@@ -81,8 +81,25 @@ def _attribute(node: ast.AnnAssign) -> str | None:
     return f".{node.target.id}: {ast.unparse(node.annotation)}{default}"
 
 
+def _kept(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    """Name the public attributes that a constructor sets, with their types where it says them."""
+    for statement in ast.walk(node):
+        targets = statement.targets if isinstance(statement, ast.Assign) else ()
+        if isinstance(statement, ast.AnnAssign):
+            targets = (statement.target,)
+        for target in (t for outer in targets for t in (outer.elts if isinstance(outer, ast.Tuple) else [outer])):
+            mine = (
+                isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == "self"
+            )
+            if mine and not target.attr.startswith("_"):
+                said = f": {ast.unparse(statement.annotation)}" if isinstance(statement, ast.AnnAssign) else ""
+                yield f".{target.attr}{said}"
+
+
 def _members(node: ast.ClassDef) -> Iterator[str]:
     for statement in node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            yield from sorted(set(_kept(statement)))
         member = None
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
             member = _method(statement)
