@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tradecore import AsyncTradeCore, Side, Signal, TradeCore
 from tradecore.brokers import Alpaca, AsyncBrokerClient, BrokerClient
+from tradecore.brokers.alpaca import ALPACA_CAPABILITIES
 from tradecore.clock import ManualClock
 from tradecore.orders import JourneySettings, OrderView
 from tradecore.simulators import AlpacaSimulator
@@ -69,14 +70,17 @@ class World:
 
 
 @contextmanager
-def world(url: str = "sqlite://", *, profile: str = "unique", faults: Any = None, **options: Any) -> Iterator[World]:
+def world(
+    url: str = "sqlite://", *, profile: str = "unique", faults: Any = None, day: str = "2018-12-31", **options: Any
+) -> Iterator[World]:
     """Yield an open world with an empty database."""
     clock = ManualClock()
-    sim = AlpacaSimulator(clock=clock, profile=profile, faults=faults)
+    sim = AlpacaSimulator(clock=clock, profile=profile, faults=faults, day=day)
+    capabilities = replace(ALPACA_CAPABILITIES, client_id_dedupes=profile == "unique")
     core = TradeCore(
         url,
         **{
-            "brokers": [broker_at(sim, clock)],
+            "brokers": [broker_at(sim, clock, capabilities=capabilities)],
             "route": "alpaca",
             "clock": clock,
             "worker": False,

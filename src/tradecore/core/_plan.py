@@ -64,8 +64,8 @@ def checked(
     try:
         db = connect()
     except ConfigurationError as error:
-        problems.extend(str(detail["message"]) for detail in error.details)
-        raise ConfigurationError.of(problems or [error.message]) from None
+        problems.extend([str(detail["message"]) for detail in error.details] or [error.message])
+        raise ConfigurationError.of(problems) from None
     if problems:
         raise ConfigurationError.of(problems)
     return db, accounts

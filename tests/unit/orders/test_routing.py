@@ -1,0 +1,228 @@
+"""One intent per matching rule, or a named reason why none was sent; exits never go beyond the position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from tests.journey import World, entry, world
+
+from tradecore import Signal
+from tradecore.errors import ConfigurationError
+from tradecore.models import FillRecord, Inbox, Job, OpenPosition, OrderOrigin, Trade, WebhookLog
+from tradecore.orders import routing
+from tradecore.trading import Submission
+
+
+@pytest.fixture
+def w() -> Iterator[World]:
+    with world() as made:
+        yield made
+
+
+@pytest.fixture
+def ruled() -> Iterator[World]:
+    with world(route=None) as made:
+        made.core.setup(strategies=["trend", "mean"])
+        yield made
+
+
+@pytest.fixture
+def falling() -> Iterator[World]:
+    with world(route=None, day="2018-12-03") as made:
+        made.core.setup(strategies=["trend"])
+        yield made
+
+
+def signal(id: str, action: str, **more: Any) -> Signal:
+    return Signal.of(id=id, strategy=more.pop("strategy", "default"), action=action, **{"symbol": "AAPL", **more})
+
+
+def outcome(w: World, signal_id: str) -> tuple[str | None, int]:
+    with w.core.db.transaction() as session:
+        row = session.execute(select(Inbox).where(Inbox.signal_id == signal_id)).scalar_one()
+        return row.outcome, row.order_count
+
+
+def test_without_a_rule_the_end_has_a_name(ruled: World) -> None:
+    ruled.core.accept(entry("s-1", strategy="trend"))
+    ruled.core.run_due()
+    assert outcome(ruled, "s-1") == ("NO_RULE", 0)
+    with ruled.core.db.transaction() as session:
+        log = session.execute(select(WebhookLog)).scalar_one()
+        assert (log.status, log.error_code) == ("routed", "NO_RULE")
+    assert not ruled.sim.orders
+
+
+def test_each_matching_rule_makes_one_order(ruled: World) -> None:
+    ruled.core.setup(
+        rules=[
+            {"strategy": "trend", "broker": "alpaca", "name": "one"},
+            {"broker": "alpaca", "name": "any, half", "quantity_multiplier": "0.5"},
+            {"strategy": "mean", "broker": "alpaca", "name": "not this"},
+            {"strategy": "trend", "broker": "alpaca", "name": "shorts", "direction": "short"},
+            {"strategy": "trend", "broker": "alpaca", "name": "off", "enabled": False},
+        ]
+    )
+    ruled.core.accept(entry("s-1", strategy="trend"))
+    ruled.core.run_due()
+    assert outcome(ruled, "s-1") == ("routed", 2)
+    assert sorted(order.terms.quantity for order in ruled.sim.orders) == [5, 10]
+
+
+def test_setting_up_twice_changes_nothing(ruled: World) -> None:
+    for _ in range(2):
+        ruled.core.setup(strategies=["trend"], rules=[{"strategy": "trend", "broker": "alpaca"}])
+    ruled.core.accept(entry("s-1", strategy="trend"))
+    ruled.core.run_due()
+    assert len(ruled.sim.orders) == 1
+
+
+def test_a_rule_that_names_nothing_known_lists_it_all(ruled: World) -> None:
+    with pytest.raises(ConfigurationError) as wrong:
+        ruled.core.setup(rules=[{"strategy": "nope", "broker": "nowhere"}])
+    assert len(wrong.value.details) == 2
+
+
+def test_an_exit_leaves_the_position_and_not_more(w: World) -> None:
+    w.core.accept(entry("in", 10))
+    w.core.run_due()
+    w.core.accept(signal("out", "exit", side="sell", quantity=25))
+    w.core.run_due()
+    assert w.order("out").quantity == 10
+    with w.core.db.transaction() as session:
+        position = session.execute(select(OpenPosition)).scalar_one()
+        trade = session.execute(select(Trade)).scalar_one()
+        origins = session.execute(select(OrderOrigin)).scalars().all()
+        assert position.status == "closed"
+        assert position.trade_id == trade.id
+        assert {origin.open_position_id for origin in origins} == {position.id}
+        assert trade.pnl_cents == sum(session.execute(select(FillRecord.realized_pnl_cents)).scalars())
+
+
+def test_an_exit_of_the_wrong_side_or_of_nothing_ends_by_name(w: World) -> None:
+    w.core.accept(signal("none", "exit", side="sell"))
+    w.core.run_due()
+    assert outcome(w, "none") == ("NOTHING_TO_CLOSE", 0)
+    w.core.accept(entry("in", 10))
+    w.core.run_due()
+    w.core.accept(signal("wrong", "exit", side="buy"))
+    w.core.run_due()
+    assert outcome(w, "wrong") == ("NOTHING_TO_CLOSE", 0)
+
+
+def test_flat_closes_whatever_is_held(w: World) -> None:
+    w.core.accept(entry("in", 7))
+    w.core.run_due()
+    w.core.accept(signal("flat", "flat"))
+    w.core.run_due()
+    order = w.order("flat")
+    assert (order.side, order.quantity) == ("sell", Decimal(7))
+    with w.core.db.transaction() as session:
+        log = session.execute(select(WebhookLog).where(WebhookLog.signal_id == "flat")).scalar_one()
+        assert (log.action, log.direction) == ("exit", "flat")
+
+
+def test_an_exit_waits_for_the_entry_before_it(w: World) -> None:
+    """Entry and exit arrive together: the exit must not find nothing to close because the fill is on its way."""
+    w.core.accept(entry("in", 10))
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.settle(10)
+    assert w.order("in").filled_quantity == w.order("out").filled_quantity == 10
+    with w.core.db.transaction() as session:
+        assert session.execute(select(OpenPosition)).scalar_one().status == "closed"
+
+
+def test_an_exit_waits_no_longer_than_its_patience(w: World) -> None:
+    w.sim.lags_lookups(3600.0, times=1000)
+    w.sim.loses_reply(times=1)
+    w.core.accept(entry("in", 10))
+    w.core.run_due()
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.settle(30)
+    assert outcome(w, "out") == (None, 0)
+    w.settle(61)
+    assert outcome(w, "out") == ("NOTHING_TO_CLOSE", 0)
+
+
+def test_two_exits_do_not_leave_more_than_there_is(w: World) -> None:
+    w.core.accept(entry("in", 10))
+    w.core.run_due()
+    for name in ("limit-1", "limit-2"):
+        w.core.accept(signal(name, "exit", side="sell", quantity=8, order_type="limit", limit_price="100000"))
+        w.core.run_due()
+    assert w.order("limit-1").quantity == 8
+    assert w.order("limit-2").quantity == 2
+
+
+def test_a_limit_of_the_rule_denies_and_cuts_nothing(ruled: World) -> None:
+    ruled.core.setup(rules=[{"strategy": "trend", "broker": "alpaca", "max_position_size": "15"}])
+    for name in ("s-1", "s-2"):
+        ruled.core.accept(entry(name, 10, strategy="trend"))
+        ruled.core.run_due()
+    assert ruled.order("s-1").filled_quantity == 10
+    denied = ruled.order("s-2")
+    assert (denied.submission, denied.reject_code) == (Submission.DENIED, "RISK_EXCEEDED")
+    assert denied.is_settled
+    assert len(ruled.sim.orders) == 1
+    assert len(ruled.core.orders.ledger(denied.client_order_id)) == 1
+
+
+def test_a_days_loss_beyond_the_limit_denies_entries(falling: World) -> None:
+    ruled = falling
+    ruled.core.setup(rules=[{"strategy": "trend", "broker": "alpaca", "max_daily_loss_cents": 1}])
+    ruled.core.accept(entry("in", 100, strategy="trend"))
+    ruled.core.run_due()
+    ruled.sim.set_day("2018-12-24")  # far below
+    before = ruled.sim.orders[0].filled_value
+    ruled.core.accept(signal("out", "exit", side="sell", strategy="trend"))
+    ruled.settle(5)
+    lost = ruled.sim.orders[1].filled_value < before
+    ruled.core.accept(entry("again", 100, strategy="trend"))
+    ruled.core.run_due()
+    assert lost
+    assert ruled.order("again").reject_code == "RISK_EXCEEDED"
+
+
+def test_a_signal_without_symbol_means_the_strategys_market(w: World) -> None:
+    w.core.setup(strategies=[{"symbol": "spy-trend", "market": "SPY"}])
+    w.core.accept(Signal.of(id="s", strategy="spy-trend", action="entry", side="buy", quantity=1))
+    w.core.accept(Signal.of(id="t", strategy="default", action="entry", side="buy", quantity=1))
+    w.core.run_due()
+    assert w.order("s").symbol == "SPY"
+    assert outcome(w, "t") == ("NO_SYMBOL", 0)
+
+
+def test_a_failing_route_is_tried_again_and_ends_as_a_dead_letter(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    w.core.accept(entry("s-1"))
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(routing, "_destinations", broken)
+        for attempt in range(1, 4):
+            with pytest.raises(RuntimeError):
+                w.core.run_due()
+            with w.core.db.transaction() as session:
+                job = session.execute(select(Job)).scalar_one()
+                assert (job.attempt, job.state) == (attempt, "ready")
+                assert "no luck" in str(job.error)
+            w.clock.advance(60)
+    w.core.run_due()
+    assert w.order("s-1").filled_quantity == 10  # nothing was lost meanwhile
+
+    w.core.accept(entry("s-2"))
+    with monkeypatch.context() as patch:
+        patch.setattr(routing, "_destinations", broken)
+        for _ in range(8):
+            with pytest.raises(RuntimeError):
+                w.core.run_due()
+            w.clock.advance(60)
+        w.core.run_due()
+    with w.core.db.transaction() as session:
+        states = session.execute(select(Job.state).order_by(Job.id)).scalars().all()
+        assert list(states) == ["done", "dead"]
