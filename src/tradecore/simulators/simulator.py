@@ -38,12 +38,13 @@ class Answer:
     Attributes:
         reply: the answer, or None where the connection is cut.
         delay: seconds of the simulator's clock until it is given.
-        cut: ``refused`` where nothing was written, ``lost`` where the request went out and no answer comes.
+        cut: the fault that cut the connection: ``refused`` where nothing was written, ``request_lost``, ``reply_lost``
+            or ``late`` where the request went out and no answer comes; else empty.
     """
 
     reply: Incoming | None
     delay: float = 0.0
-    cut: Literal["", "refused", "lost"] = ""
+    cut: Literal["", "refused", "request_lost", "reply_lost", "late"] = ""
 
     def give(self) -> Incoming:
         """Return the reply.
@@ -163,7 +164,7 @@ class Simulator(Misbehaving, ABC):
             self.counters["posts"] += route.name == "place"
             if fault and fault.name == "request_lost":
                 self.counters["requests_lost"] += 1
-                return Answer(None, cut="lost")
+                return Answer(None, cut="request_lost")
             refused = self._gate(request)
             if refused is not None:
                 return Answer(self._counted(refused))
@@ -197,13 +198,13 @@ class Simulator(Misbehaving, ABC):
         if name == "late":
             self.counters["late"] += 1
             self._later(float(details["seconds"]), lambda: self._accept_late(route))
-            return Answer(None, cut="lost")
+            return Answer(None, cut="late")
         reply = route.act()
         if fault and (name == "error_after" or (name == "duplicate_id" and reply.status == 200)):
             return Answer(self._counted(self._misanswer(fault)))
         if name == "reply_lost":
             self.counters["replies_lost"] += 1
-            return Answer(None, cut="lost")
+            return Answer(None, cut="reply_lost")
         if name == "truncated" and reply.status == 200:
             self.counters["truncated"] += 1
             reply = replace(reply, content=reply.content[: len(reply.content) // 2])

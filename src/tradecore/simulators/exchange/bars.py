@@ -116,6 +116,7 @@ class Market:
         """Load the series the listings need."""
         self.listings = dict(listings)
         self.days: tuple[date, ...] = tuple(bar.day for bar in _series("sp500"))
+        self._bars: dict[tuple[str, int], Bar] = {}
 
     def __len__(self) -> int:
         """Return how many trading days there are."""
@@ -135,6 +136,10 @@ class Market:
 
     def bar(self, symbol: str, number: int) -> Bar:
         """Return a share's bar of trading day ``number``, in dollars and cents."""
-        listing = self.listings[symbol]
-        raw = _series(listing.series)[number]
-        return Bar(raw.day, *(cents(p / listing.divisor) for p in (raw.open, raw.high, raw.low, raw.close)))
+        bar = self._bars.get((symbol, number))
+        if bar is None:
+            listing = self.listings[symbol]
+            raw = _series(listing.series)[number]
+            points = (raw.open, raw.high, raw.low, raw.close)
+            bar = self._bars[symbol, number] = Bar(raw.day, *(cents(point / listing.divisor) for point in points))
+        return bar
