@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 from ..clock import Clock, SystemClock
 from ..errors import LockTimeout, OutcomeUnknown
@@ -18,20 +17,14 @@ from ..resilience import CircuitBreaker, RateLimiter
 from ..trading import Account, Fill, Instrument, MarketClock, Order, OrderRequest, Position, ReplaceRequest
 from .exchange import ORDER_WAIT, READ_WAIT, Exchange, Line
 from .ledger import IdLedger
-from .outcomes import looked_again, resolve, submit_once
+from .outcomes import looked_again, replace_once, resolve, submit_once
 from .permits import BrokerPermit
 from .protocol import Broker, Listing
-from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Transport
+from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Transport, is_loopback
 
-__all__ = ["AsyncBrokerClient", "BrokerClient", "is_loopback"]
+__all__ = ["AsyncBrokerClient", "BrokerClient"]
 
 A = TypeVar("A")
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether ``url`` leads to this machine."""
-    host = urlsplit(url).hostname or ""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 class _Client:
@@ -195,7 +188,7 @@ class BrokerClient(_Client):
 
     def replace(self, broker_order_id: str, change: ReplaceRequest) -> Order:
         """Ask for another order in an order's place and return that one; errors as for :meth:`submit`."""
-        return run(self.broker.replace(broker_order_id, change), self.perform)
+        return run(replace_once(self.broker, broker_order_id, change), self.perform)
 
     def orders(
         self, *, status: Listing = "open", after: datetime | None = None, limit: int | None = None
@@ -323,7 +316,7 @@ class AsyncBrokerClient(_Client):
 
     async def replace(self, broker_order_id: str, change: ReplaceRequest) -> Order:
         """Ask for another order in an order's place; see :meth:`BrokerClient.replace`."""
-        return await arun(self.broker.replace(broker_order_id, change), self.perform)
+        return await arun(replace_once(self.broker, broker_order_id, change), self.perform)
 
     async def orders(
         self, *, status: Listing = "open", after: datetime | None = None, limit: int | None = None

@@ -31,7 +31,7 @@ READ_WAIT = 30.0
 ORDER_WAIT = 5.0
 
 # Says nothing about the broker's health: it works, and refuses us for pace or credentials.
-_NO_VOTE = frozenset({401, 403, 408, 425, 429})
+_NO_VOTE = frozenset({401, 408, 425, 429})
 
 
 def _no_constant(name: str) -> Any:

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 from ..clock import Clock
 from ..errors import BrokerError, CapabilityMissing, ConnectFailed, DuplicateOrder, NotSent, OutcomeUnknown
 from ..flow import Admit, Call, Effect, Flow, Pause, Permit, Reply
-from ..trading import Order, OrderRequest, OrderType, canonical
+from ..trading import Order, OrderRequest, OrderType, ReplaceRequest, canonical
 from .protocol import Broker
 
-__all__ = ["differences", "looked_again", "resolve", "submit_once"]
+__all__ = ["differences", "looked_again", "replace_once", "resolve", "submit_once"]
 
 T = TypeVar("T")
 
@@ -70,6 +70,23 @@ def submit_once(broker: Broker, request: OrderRequest) -> Flow[Order]:
     finally:
         permit.give_back()
     return (yield from _adopt(broker, request, known))
+
+
+def replace_once(broker: Broker, broker_order_id: str, change: ReplaceRequest) -> Flow[Order]:
+    """Ask for another order in an order's place, once.
+
+    Raises:
+        CapabilityMissing: if the broker changes no orders; nothing was sent.
+        BrokerError: as :class:`~tradecore.brokers.Broker` says.
+    """
+    if not broker.capabilities.replace:
+        message = f"{broker.name} does not change orders; cancel and submit"
+        raise CapabilityMissing(message, broker=broker.name, client_order_id=change.client_order_id)
+    permit: Permit = yield from Admit("order")
+    try:
+        return (yield from broker.replace(broker_order_id, change, permit=permit))
+    finally:
+        permit.give_back()
 
 
 def _adopt(broker: Broker, request: OrderRequest, known: DuplicateOrder) -> Flow[Order]:

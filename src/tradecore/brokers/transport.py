@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -22,6 +23,7 @@ __all__ = [
     "Outgoing",
     "Transport",
     "Unsent",
+    "is_loopback",
 ]
 
 # Far above any page a broker sends; a stream without end must not fill the memory.
@@ -65,6 +67,12 @@ class Incoming:
     status: int
     headers: Mapping[str, str]
     content: bytes
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether ``url`` leads to this machine, by its whole host."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
 
 
 class Unsent(Exception):

@@ -196,6 +196,8 @@ class Alpaca:
 
         Pages follow the order ids, never the times: orders share submission times, and those move.
         """
+        if limit is not None and limit < 1:
+            raise ValueError("limit must be at least 1")
         newest = limit is not None and after is None
         query = {"status": status, "direction": "desc" if newest else "asc"}
         if after is not None:
@@ -301,7 +303,7 @@ class Alpaca:
         raise BrokerError(f"{self.name}'s answer cannot be read: {problem}", broker=self.name)
 
     def _order(self, reply: Reply, client_order_id: str) -> Order:
-        if reply.status != 200:
+        if not 200 <= reply.status < 300:
             raise verdict(reply, self._errors, broker=self.name, client_order_id=client_order_id)
         try:
             return wire.order_from(reply.body, self._statuses, self.name)

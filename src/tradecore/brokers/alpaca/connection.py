@@ -8,6 +8,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from ...trading import Environment
+from ..transport import is_loopback
 
 __all__ = ["HOSTS", "Credentials", "problems_with_url"]
 
@@ -52,10 +53,6 @@ class Credentials:
         return "Credentials(***)"
 
 
-def _is_this_machine(host: str) -> bool:
-    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
-
-
 def problems_with_url(url: str, environment: Environment) -> list[str]:
     """Return what is wrong with an address. Only Alpaca's own host of the environment will do, or this machine.
 
@@ -70,7 +67,7 @@ def problems_with_url(url: str, environment: Environment) -> list[str]:
         return ["the base URL must not hold credentials"]
     if parts.path or parts.query or parts.fragment:
         return ["the base URL must end with the host: the paths are ours"]
-    if _is_this_machine(host):
+    if is_loopback(url):
         return (
             []
             if parts.scheme in ("http", "https")

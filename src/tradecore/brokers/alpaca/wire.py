@@ -122,7 +122,7 @@ def number(value: Any) -> Decimal | None:
     Returns:
         The number; None for null, an empty text or anything that is no finite number.
     """
-    if value is None or value == "" or isinstance(value, bool | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal) or value == "":
         return None
     try:
         return decimal(value)
