@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from ..brokers import AsyncBrokerClient, Broker
 from ..clock import Clock
 from ..context import bind
-from ..db import AsyncDatabase, Base
+from ..db import AsyncDatabase
 from ..errors import TradeCoreError
 from ..flow import Flow, arun
 from ..health import AsyncHealth
@@ -109,10 +109,11 @@ class AsyncTradeCore:
             if self._open:
                 return self
 
+            from ..models import migrations
+
             if self._setup_schema:
-                await self.db.run(lambda session: Base.metadata.create_all(session.connection()))
-            if hasattr(self.db, "check_migrated"):
-                await self.db.check_migrated()
+                await migrations.upgrade_async(self.db)
+            await self.db.check_migrated()
             await self.db.ensure_partitions()
             await self.db.look_for_platform()
             await arun(self._runtime.seed(), self._perform)

@@ -110,8 +110,7 @@ class TradeCore:
 
             if self._setup_schema:
                 migrations.upgrade(self.db)
-            if hasattr(self.db, "check_migrated"):
-                self.db.check_migrated()
+            self.db.check_migrated()
             self.db.ensure_partitions()
             run(self._runtime.seed(), self._perform)
             self._open = True

@@ -24,6 +24,7 @@ from .engines import Settings, engine_arguments
 from .footing import Footing, TradeSession, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import AsyncLane
+from .revisions import require_migrated
 
 __all__ = ["AsyncDatabase"]
 
@@ -188,6 +189,11 @@ class AsyncDatabase(Footing):
     async def partitions_ahead(self) -> int | None:
         """Return how many periods ahead are ready; see :meth:`Database.partitions_ahead`."""
         return await self.run(self.count_partitions)
+
+    async def check_migrated(self) -> None:
+        """Refuse a database whose tables are not the ones this release knows; see :meth:`Database.check_migrated`."""
+        async with self.engine.connect() as connection:
+            await connection.run_sync(require_migrated)
 
     def pool_stats(self) -> dict[str, int]:
         """Return the pool's figures: size, in_use, idle, overflow, most."""

@@ -22,6 +22,7 @@ from .engines import Settings, engine_arguments
 from .footing import Footing, TradeSession, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import Lane
+from .revisions import require_migrated
 
 __all__ = ["Database"]
 
@@ -229,6 +230,15 @@ class Database(Footing):
     def partitions_ahead(self) -> int | None:
         """Return how many periods ahead are ready, at the table with the fewest; None where nothing is partitioned."""
         return self.run(self.count_partitions)
+
+    def check_migrated(self) -> None:
+        """Refuse a database whose tables are not the ones this release knows.
+
+        Raises:
+            ConfigurationError: says which revision it has, which is wanted, and what to do.
+        """
+        with self.engine.connect() as connection:
+            require_migrated(connection)
 
     def pool_stats(self) -> dict[str, int]:
         """Return the pool's figures: size, in_use, idle, overflow, most."""

@@ -1,32 +1,23 @@
-"""The kinds of column the schema is written in: lengths, links and checks, each said once."""
+"""The kinds of column the schema is written in: lengths and links, each said once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from sqlalchemy import (
     BigInteger,
-    CheckConstraint,
-    ColumnElement,
-    Computed,
     ForeignKey,
     String,
     Text,
     TypeDecorator,
-    column,
-    literal,
 )
 from sqlalchemy.engine import Dialect
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import MappedColumn, mapped_column
 
-from ..db.types import ExactDecimal, ExactString, Json
+from ..db.types import ExactString, Json
 
 __all__ = [
     "Email",
-    "Generated",
     "Hash",
     "JsonList",
     "JsonObject",
@@ -37,10 +28,7 @@ __all__ = [
     "Prose",
     "SymbolKey",
     "Uid",
-    "at_least_zero",
-    "between_zero_and",
     "link",
-    "positive",
 ]
 
 Name = Annotated[str, mapped_column(String(100))]
@@ -66,21 +54,6 @@ class Email(TypeDecorator[str]):
         return None if value is None else value.lower()
 
 
-class Generated(Computed):
-    """A column the database computes: stored on PostgreSQL, virtual elsewhere.
-
-    PostgreSQL before 18 has no virtual ones; MariaDB allows a foreign key's column below a virtual one only.
-    """
-
-    # __init__ of Computed runs below SchemaItem; nothing is added to it.
-
-
-@compiles(Generated, "postgresql")
-def _stored(generated: Generated, compiler: Any, **_: Any) -> str:
-    text = compiler.sql_compiler.process(generated.sqltext, include_table=False, literal_binds=True)
-    return f"GENERATED ALWAYS AS ({text}) STORED"
-
-
 def link(
     target: str, ondelete: Literal["CASCADE", "SET NULL", "RESTRICT"], *, unique: bool = False, served: bool = False
 ) -> MappedColumn[Any]:
@@ -94,27 +67,3 @@ def link(
     """
     key = ForeignKey(f"{target}.id", ondelete=ondelete)
     return mapped_column(BigInteger, key, unique=unique or None, index=None if unique or served else True)
-
-
-def _number(name: str) -> ColumnElement[Decimal]:
-    return column(name, ExactDecimal())
-
-
-def _zero() -> ColumnElement[Decimal]:
-    return literal(Decimal(0), ExactDecimal())
-
-
-def positive(*names: str) -> Sequence[CheckConstraint]:
-    """Return CHECKs that these decimals are above zero (or NULL)."""
-    return [CheckConstraint(_number(name) > _zero(), name=f"{name}_positive") for name in names]
-
-
-def at_least_zero(*names: str) -> Sequence[CheckConstraint]:
-    """Return CHECKs that these decimals are not below zero."""
-    return [CheckConstraint(_number(name) >= _zero(), name=f"{name}_not_negative") for name in names]
-
-
-def between_zero_and(name: str, most: str) -> Sequence[CheckConstraint]:
-    """Return the CHECK 0 <= name <= most."""
-    both = (_number(name) >= _zero()) & (_number(name) <= _number(most))
-    return [CheckConstraint(both, name=f"{name}_range")]

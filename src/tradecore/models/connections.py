@@ -9,8 +9,9 @@ from sqlalchemy import Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped
+from ..db.constraints import Generated, positive
 from ..trading import Direction, Environment
-from .columns import Generated, Key40, Key100, Name, link, positive
+from .columns import Key40, Key100, Name, link
 from .enums import ConnectionStatus
 
 __all__ = ["BrokerConnection", "RoutingRule"]

@@ -10,8 +10,9 @@ from sqlalchemy import Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, EnumString, ExactString, Json, Timestamped
+from ..db.constraints import at_least_zero, between_zero_and, positive
 from ..trading import Intent, OrderStatus, OrderType, Side, SignalAction, Submission, TimeInForce, TrailUnit
-from .columns import Hash, JsonObject, Key40, Key100, Key128, SymbolKey, at_least_zero, between_zero_and, link, positive
+from .columns import Hash, JsonObject, Key40, Key100, Key128, SymbolKey, link
 
 __all__ = ["FillRecord", "OrderEvent", "OrderRecord"]
 

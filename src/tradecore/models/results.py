@@ -9,8 +9,9 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, EnumString, Partitioned, SoftDeleted, Timestamped
+from ..db.constraints import Generated, at_least_zero
 from ..trading import Direction
-from .columns import Generated, SymbolKey, at_least_zero, link
+from .columns import SymbolKey, link
 from .enums import PositionStatus, TradeSource
 
 __all__ = ["OpenPosition", "Trade"]

@@ -9,8 +9,9 @@ from sqlalchemy import Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped
+from ..db.constraints import Generated, positive
 from ..trading import AssetClass
-from .columns import Generated, Name, SymbolKey, link, positive
+from .columns import Name, SymbolKey, link
 from .enums import ContractSize
 
 __all__ = ["Instrument", "Strategy", "StrategySubscription"]

@@ -1,14 +1,6 @@
-"""The schema's history. Until the first revision is written: the tables as the models declare them."""
+"""The schema's history and the tools that apply and check it: two branches, ``core`` and ``platform``."""
 
-from __future__ import annotations
+from .drift import check
+from .upgrading import current, upgrade, upgrade_async
 
-from typing import Any
-
-from ...db import Base
-
-__all__ = ["upgrade"]
-
-
-def upgrade(db: Any) -> None:
-    """Create what is missing."""
-    Base.metadata.create_all(db.engine if not isinstance(db, str) else __import__("sqlalchemy").create_engine(db))
+__all__ = ["check", "current", "upgrade", "upgrade_async"]
