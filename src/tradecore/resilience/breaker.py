@@ -19,9 +19,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 import pybreaker
 
 from ..clock import Clock, SystemClock
-from ..errors import ConfigurationError
 from .covers import acover, cover, covered
-from .judging import Matcher, judge, matchers, matches
+from .judging import Matcher, judge, matchers, matches, require
 from .permits import BreakerPermit, CircuitOpenError, Outcome, Override, Snapshot
 from .windows import CountWindow, Tally, TimeWindow, Window
 
@@ -33,11 +32,6 @@ R = TypeVar("R")
 _ENTERED: ContextVar[tuple[tuple[object, BreakerPermit], ...]] = ContextVar("tradecore_breakers", default=())
 
 _log = logging.getLogger("tradecore.resilience")
-
-
-def _check(*rules: tuple[bool, str]) -> None:
-    if problems := [problem for holds, problem in rules if not holds]:
-        raise ConfigurationError.of(problems)
 
 
 class CircuitBreaker(pybreaker.CircuitBreaker):
@@ -95,7 +89,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         listeners: Iterable[pybreaker.CircuitBreakerListener] = (),
     ) -> None:
         """Start closed."""
-        _check(
+        require(
             (0 < failure_rate <= 1, "failure_rate must be above 0 and at most 1"),
             (0 < slow_rate <= 1, "slow_rate must be above 0 and at most 1"),
             (window > 0, "window must be positive seconds"),
@@ -118,15 +112,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         self.call_timeout = call_timeout
         self._record = matchers(record)
         self._window: Window = CountWindow(calls) if calls is not None else TimeWindow(window)
-        self._override: Override | None = None
-        self._generation = 0
-        self._since = self.clock.monotonic()
-        self._opened_at: datetime | None = None
-        self._reason = ""
-        self._row = self._inside = self._good = 0
-        self._told: deque[tuple[str, tuple[Any, ...]]] = deque()
-        self._telling = threading.Lock()
-        self._complained = False
+        self._begin()
         super().__init__(
             fail_max=consecutive if consecutive is not None else self.minimum_calls,
             reset_timeout=reset_timeout,
@@ -137,6 +123,17 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
             name=name,
             throw_new_error_on_trip=False,
         )
+
+    def _begin(self) -> None:
+        self._override: Override | None = None
+        self._generation = 0
+        self._since = self.clock.monotonic()
+        self._opened_at: datetime | None = None
+        self._reason = ""
+        self._row = self._inside = self._good = 0
+        self._told: deque[tuple[str, tuple[Any, ...]]] = deque()
+        self._telling = threading.Lock()
+        self._complained = False
 
     # --- permits -----------------------------------------------------------------------------------------------
 

@@ -7,12 +7,22 @@ from typing import Any
 
 from pybreaker import CircuitBreakerError
 
-from ..errors import BulkheadFull, RateLimited
+from ..errors import BulkheadFull, ConfigurationError, RateLimited
 from .permits import Outcome
 
-__all__ = ["Matcher", "judge", "matchers", "matches"]
+__all__ = ["Matcher", "judge", "matchers", "matches", "require"]
 
 Matcher = type[BaseException] | Callable[[BaseException], bool]
+
+
+def require(*rules: tuple[bool, str]) -> None:
+    """Check arguments, each with what to say if it does not hold.
+
+    Raises:
+        ConfigurationError: listing everything that does not.
+    """
+    if problems := [problem for holds, problem in rules if not holds]:
+        raise ConfigurationError.of(problems)
 
 
 def matchers(rules: Matcher | Iterable[Matcher]) -> tuple[Matcher, ...]:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tradecore.brokers import Alpaca, AsyncBrokerClient, BrokerClient
+from tradecore.brokers import Alpaca, AsyncBrokerClient, BrokerClient, Capabilities
 from tradecore.brokers.transport import AsyncTransport, Incoming, Outgoing, Transport
 from tradecore.clock import ManualClock
+from tradecore.trading import OrderRequest, OrderType, Side, TimeInForce
 
 NOWHERE = "http://127.0.0.1:9"
 KEY, SECRET = "PKTESTKEY7Q", "s3cretS3CRETs3cret"
@@ -127,3 +128,17 @@ def order_json(**changes: Any) -> dict[str, Any]:
         "trail_price": None,
         **changes,
     }
+
+
+LOOSE = Capabilities(order_types=frozenset(OrderType), times_in_force=frozenset(TimeInForce), client_id_dedupes=False)
+UNKNOWN = answer(404, {"code": 40410000, "message": "order not found"})
+
+
+def buy(**changes: Any) -> OrderRequest:
+    """Return the order that `order_json` shows."""
+    return OrderRequest.limit("KO", Side.BUY, 10, **{"price": "62.35", "client_order_id": "c-1", **changes})
+
+
+def took(sent: Outgoing) -> Incoming:
+    """Answer every request with that order."""
+    return answer(200, order_json())
