@@ -148,6 +148,10 @@ class Frozen(BaseModel):
         """Make one from loosely typed values: what the validators accept (text for decimals), checkers do not."""
         return cls(**data)
 
+    def __str__(self) -> str:
+        """Print as in a list: what the class' own ``repr`` says."""
+        return repr(self)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values: decimals and ids as strings, instants in RFC 3339."""
         plain: dict[str, Any] = _plain(self.model_dump(mode="python"))

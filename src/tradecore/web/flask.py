@@ -43,8 +43,13 @@ _log = logging.getLogger("tradecore.web")
 class OpenedHere(Guarded, Protocol):
     """A core that this door opens and closes."""
 
+    wants_worker: bool
+
     def open(self) -> Any:
-        """Open it: connections, the worker."""
+        """Open it."""
+
+    def start_worker(self) -> Any:
+        """Start its embedded worker; called where it wants one."""
 
     def close(self) -> Any:
         """Close it."""
@@ -53,9 +58,9 @@ class OpenedHere(Guarded, Protocol):
 def init_app(app: Flask, core: OpenedHere, **options: Unpack[Options]) -> None:
     """Put the door in front of ``app``: context, errors, gate, body limit, health pages.
 
-    The core is opened at the process's first request (liveness aside), so that a server may import the application
-    and fork after it; it is closed when that process ends. ``app.extensions["tradecore"]`` is the core. Where Flask
-    propagates exceptions (debugging, testing), the door does, too.
+    The core is opened, and its worker started, at the process's first request (liveness aside), so that a server may
+    import the application and fork after it; it is closed when that process ends. ``app.extensions["tradecore"]`` is
+    the core. Where Flask propagates exceptions (debugging, testing), the door does, too.
 
     Args:
         app: the application.
@@ -98,6 +103,8 @@ class _Opening:
                 raise ConfigurationError("the core was opened before this process was forked: let the fork open it")
             if not self._core.is_open:
                 self._core.open()
+                if self._core.wants_worker:
+                    self._core.start_worker()
                 atexit.register(self._close, process)
             self._process = process
 

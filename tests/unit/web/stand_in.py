@@ -14,7 +14,8 @@ class StandIn:
     def __init__(self, colour: str = "async") -> None:
         self.is_open = True
         self.draining = False
-        self.opened = self.closed = 0
+        self.wants_worker = True
+        self.opened = self.closed = self.workers = 0
         self.found: Any = Finding("healthy", data={"pool": 3})
         probe = Probe("database", self._look, ttl=0.0)
         self.clock = ManualClock()
@@ -32,6 +33,10 @@ class StandIn:
     def open(self) -> None:
         self.opened += 1
         self.is_open = True
+
+    def start_worker(self) -> None:
+        assert self.is_open
+        self.workers += 1
 
     def close(self) -> None:
         self.closed += 1

@@ -162,7 +162,7 @@ def test_the_core_opens_at_the_first_request_and_not_before(no_exit_hooks: list[
         thread.start()
     for thread in threads:
         thread.join()
-    assert core.opened == 1
+    assert core.opened == core.workers == 1
     [(close, arguments)] = no_exit_hooks
     close(*arguments)
     assert core.closed == 1
@@ -186,11 +186,13 @@ def test_a_core_that_somebody_else_opened_is_not_closed_here(no_exit_hooks: list
 def test_a_core_that_does_not_open_is_tried_again() -> None:
     core = closed_core()
     app = make_app(core)
+    core.wants_worker = False
     core.open = lambda: (_ for _ in ()).throw(ConfigurationError("not migrated"))  # type: ignore[method-assign]
     client = app.test_client()
     assert client.get("/who").json["code"] == "CONFIGURATION_ERROR"  # type: ignore[index]
     del core.open
     assert client.get("/who").status_code == 200
+    assert core.workers == 0
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
