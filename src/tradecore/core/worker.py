@@ -94,7 +94,10 @@ class Worker(_Base):
             with self._lock:
                 steps = self.roster.take(found.steps, self._room())
             for step in steps:
-                self._pool.submit(self._do, step)
+                try:
+                    self._pool.submit(self._do, step)
+                except RuntimeError:  # the interpreter is ending and takes nothing more; the row still names the step
+                    return
             self._bell.wait(self._wait(found))
 
     def _look(self) -> Due:
