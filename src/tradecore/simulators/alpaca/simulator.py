@@ -85,13 +85,17 @@ class AlpacaSimulator(Simulator):
         token = headers.get("authorization", "").removeprefix("Bearer ")
         if not token and not (key and secret):
             return self._html(401)
-        if self._keys is not None and not secrets.compare_digest(self._keys.get(key, "").encode(), secret.encode()):
+        if self._keys is not None and not self._opens(key, secret):
             return self._json(401, {"message": "unauthorized."})
         if self._window is not None:
             self._quota = self._window.take(key or token)
             if not self._quota.allowed:
                 return self._json(429, {"code": 42910000, "message": "rate limit exceeded"})
         return None
+
+    def _opens(self, key: str, secret: str) -> bool:
+        good = (self._keys or {}).get(key)
+        return good is not None and secrets.compare_digest(good.encode(), secret.encode())
 
     def _misanswer(self, fault: Fault) -> Incoming:
         details = fault.details

@@ -68,6 +68,7 @@ def order(item: SimulatedOrder, status: str | None = None) -> dict[str, Any]:
         "submitted_at": created,
         "filled_at": ended(State.FILLED),
         "expired_at": ended(State.EXPIRED),
+        "expires_at": rfc3339(_next(new_york(item.created_at), 16, 0)) if terms.time_in_force == "day" else None,
         "canceled_at": ended(State.CANCELED),
         "failed_at": ended(State.REJECTED),
         "replaced_at": ended(State.REPLACED),
