@@ -57,7 +57,8 @@ def submit_once(broker: Broker, request: OrderRequest) -> Flow[Order]:
 
     Raises:
         CapabilityMissing: if the broker cannot do this; nothing was sent.
-        DuplicateOrder: if the broker holds another order under this id, or does not show the one it has.
+        DuplicateOrder: if the broker holds another order under this id.
+        OutcomeUnknown: also if the broker knows the id and does not show its order.
         BrokerError: as :class:`~tradecore.brokers.Broker` says.
     """
     if objection := broker.objection(request):
@@ -65,11 +66,11 @@ def submit_once(broker: Broker, request: OrderRequest) -> Flow[Order]:
     permit: Permit = yield from Admit("order")
     try:
         return (yield from broker.submit(request, permit=permit))
-    except DuplicateOrder as duplicate:
-        known = duplicate
+    except DuplicateOrder:
+        pass
     finally:
         permit.give_back()
-    return (yield from _adopt(broker, request, known))
+    return (yield from _adopt(broker, request))
 
 
 def replace_once(broker: Broker, broker_order_id: str, change: ReplaceRequest) -> Flow[Order]:
@@ -89,7 +90,7 @@ def replace_once(broker: Broker, broker_order_id: str, change: ReplaceRequest) -
         permit.give_back()
 
 
-def _adopt(broker: Broker, request: OrderRequest, known: DuplicateOrder) -> Flow[Order]:
+def _adopt(broker: Broker, request: OrderRequest) -> Flow[Order]:
     for seconds in LOOKS[:4]:
         if seconds:
             yield Pause(seconds)
@@ -108,7 +109,11 @@ def _adopt(broker: Broker, request: OrderRequest, known: DuplicateOrder) -> Flow
                 details=different,
             )
         return order
-    raise known
+    raise OutcomeUnknown(
+        f"{broker.name} knows the id {request.client_order_id} but does not show its order: resolve it",
+        broker=broker.name,
+        client_order_id=request.client_order_id,
+    )
 
 
 def resolve(broker: Broker, client_order_id: str, clock: Clock, patience: float) -> Flow[Order]:

@@ -29,6 +29,7 @@ from tradecore.errors import (
     ReplyUnreadable,
     ServerFailed,
 )
+from tradecore.flow import arun, run
 from tradecore.trading import OrderRequest, OrderStatus, ReplaceRequest, Side
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head></html>"
@@ -105,16 +106,18 @@ def ident(value):
     return value.__name__ if isinstance(value, type) else f"{value.status}-{value.content[:40].decode()}"
 
 
+KO = OrderRequest.limit("KO", Side.BUY, 10, price="62.35", client_order_id="c-1")
+
+
 def submit(broker):
-    return broker.submit(OrderRequest.limit("KO", Side.BUY, 10, price="62.35", client_order_id="c-1"))
+    return broker.submit(KO)
 
 
 @pytest.mark.parametrize(("reply", "error"), ROWS, ids=ident)
 def test_an_order(reply, error):
-    # The duplicate's read-back finds nothing, so the duplicate itself is raised.
-    broker, wire = client(lambda sent: reply if sent.method == "POST" else said(404, 40410000, "order not found"))
+    broker, wire = client(lambda sent: reply)
     with pytest.raises(BrokerError) as caught:
-        submit(broker)
+        run(broker.broker.submit(KO), broker.perform)
     assert type(caught.value) is error
     assert caught.value.broker == "alpaca"
     assert caught.value.client_order_id == "c-1"
@@ -127,9 +130,9 @@ def test_an_order(reply, error):
 @pytest.mark.anyio
 @pytest.mark.parametrize(("reply", "error"), ROWS, ids=ident)
 async def test_an_order_awaited(reply, error):
-    broker, wire = async_client(lambda sent: reply if sent.method == "POST" else said(404, 40410000, "order not found"))
+    broker, wire = async_client(lambda sent: reply)
     with pytest.raises(BrokerError) as caught:
-        await submit(broker)
+        await arun(broker.broker.submit(KO), broker.perform)
     assert type(caught.value) is error
     assert len([sent for sent in wire.requests if sent.method == "POST"]) == 1
 

@@ -65,6 +65,13 @@ def test_a_used_id_of_another_order_is_named():
     assert caught.value.details[0] == {"field": "quantity", "code": "DIFFERENT", "sent": "10", "found": "9"}
 
 
+def test_a_used_id_that_is_not_shown_is_a_doubt():
+    broker, _ = client(lambda sent: USED if sent.method == "POST" else UNKNOWN)
+    with pytest.raises(OutcomeUnknown, match="knows the id c-1 but does not show its order") as caught:
+        broker.submit(buy())
+    assert type(caught.value) is OutcomeUnknown
+
+
 def test_adopting_waits_for_a_look_up_that_lags_or_fails():
     replies = [USED, UNKNOWN, Lost("reset"), answer(200, order_json())]
     broker, _ = client(lambda sent: replies.pop(0))
