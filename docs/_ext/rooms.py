@@ -22,7 +22,7 @@ PAGE = """# `{name}`
 
 def page_of(room: ModuleType) -> str:
     """Return a room's page. What it only passes on is described at home; `cache_ok` is SQLAlchemy's word to itself."""
-    homes = {name: getattr(getattr(room, name), "__module__", "") for name in room.__all__}
+    homes = {name: getattr(getattr(room, name), "__module__", None) or "" for name in room.__all__}
     elsewhere = [n for n, home in homes.items() if home.startswith("tradecore") and not home.startswith(room.__name__)]
     return PAGE.format(name=room.__name__, elsewhere=", ".join([*elsewhere, "cache_ok"]))
 
