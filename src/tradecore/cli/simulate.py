@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of ids, partial fills and faults")
     parser.add_argument("--profile", choices=["unique", "loose"], default="unique", help="are client order ids unique")
     parser.add_argument("--speed", type=float, default=1.0, help="how many times as fast as real time its clock runs")
+    parser.add_argument(
+        "--origin",
+        metavar="TIME",
+        help="with --speed: when its clock and the machine's agree, RFC 3339; now if left out",
+    )
     parser.add_argument("--cash", default="1000000", help="what the account starts with, in dollars")
     parser.add_argument(
         "--day", default="2018-01-02", metavar="YYYY-MM-DD", help="where the market stands (1999-01-04 to 2018-12-31)"
@@ -37,8 +42,9 @@ def _server(arguments: argparse.Namespace) -> Server:
 
     if arguments.speed <= 0:
         raise ConfigurationError("--speed must be positive")
-    clock = SystemClock() if arguments.speed == 1 else ScaledClock(arguments.speed, datetime.now(UTC))
     try:
+        origin = datetime.fromisoformat(arguments.origin) if arguments.origin else datetime.now(UTC)
+        clock = SystemClock() if arguments.speed == 1 else ScaledClock(arguments.speed, origin)
         return serve_alpaca(
             arguments.port,
             clock=clock,

@@ -200,6 +200,10 @@ class Faults:
         """Return the fault ``name`` of the order if it strikes besides; it counts as fired."""
         return self._fire(self._take(call, (name,)) or self._draw(f"{call}|{key}|{name}", call, (name,)))
 
+    def missed(self, fault: Fault) -> None:
+        """Take a fault back that found nothing to strike, such as a success to break off: it did not fire."""
+        self.fired[fault.name] -= 1
+
     def _fire(self, fault: Fault | None) -> Fault | None:
         if fault is not None:
             self.fired[fault.name] += 1

@@ -9,7 +9,7 @@ import threading
 import uuid
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -19,8 +19,8 @@ from typing import Any, Literal
 from ..brokers.transport import Incoming, Lost, Outgoing, Unsent
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
-from ..trading.exact import canonical, decimal
-from .exchange.acceptance import reserved
+from ..trading.exact import decimal
+from .books import books
 from .exchange.bars import Market
 from .exchange.engine import Exchange
 from .exchange.ledger import Ledger
@@ -200,18 +200,21 @@ class Simulator(Misbehaving, ABC):
             self._later(float(details["seconds"]), lambda: self._accept_late(route))
             return Answer(None, cut="late")
         reply = route.act()
-        if fault and (name == "error_after" or (name == "duplicate_id" and reply.status == 200)):
+        if fault and name in ("truncated", "duplicate_id") and reply.status != 200:
+            self.faults.missed(fault)
+            return Answer(self._counted(reply))
+        if fault and name in ("error_after", "duplicate_id"):
             return Answer(self._counted(self._misanswer(fault)))
         if name == "reply_lost":
             self.counters["replies_lost"] += 1
             return Answer(None, cut="reply_lost")
-        if name == "truncated" and reply.status == 200:
+        if name == "truncated":
             self.counters["truncated"] += 1
             reply = replace(reply, content=reply.content[: len(reply.content) // 2])
         if name == "slow":
             self.counters["slow"] += 1
-            return Answer(reply, delay=float(details["seconds"]))
-        return Answer(self._counted(reply))
+        delay = float(details["seconds"]) if name == "slow" else 0.0
+        return Answer(self._counted(reply), delay=delay)
 
     def _counted(self, reply: Incoming) -> Incoming:
         if reply.status >= 500:
@@ -321,37 +324,10 @@ class Simulator(Misbehaving, ABC):
             return [copy.copy(order) for order in self.exchange.orders.values()]
 
     def books(self) -> dict[str, Any]:
-        """Return the true books as plain JSON values: orders, fills, positions, cash, counters.
-
-        ``pending`` counts what is still to come by itself: late acceptances, rests of partial fills, slow cancels.
-        """
+        """Return the true books as plain JSON values: see :mod:`tradecore.simulators.books`."""
         with self._lock:
             self._catch_up()
-            exchange, ledger = self.exchange, self.exchange.ledger
-            return {
-                "broker": self.name,
-                "profile": self.profile,
-                "seed": self.seed,
-                "plan": self.faults.plan.name,
-                "day": exchange.day.isoformat(),
-                "is_open": exchange.is_open,
-                "prices": {symbol: canonical(price) for symbol, price in exchange.prices.items()},
-                "orders": [order.as_dict() for order in exchange.orders.values()],
-                "fills": [execution.as_dict() for execution in exchange.executions],
-                "positions": {symbol: canonical(h.quantity) for symbol, h in ledger.open_holdings().items()},
-                "starting_cash": canonical(ledger.starting_cash),
-                "cash": canonical(ledger.cash),
-                "equity": canonical(ledger.equity(exchange.prices)),
-                "buying_power": canonical(ledger.buying_power(exchange.prices, reserved(exchange.open_orders()))),
-                "realized_pnl": canonical(sum((h.realized for h in ledger.holdings.values()), Decimal(0))),
-                "counters": self._counted_so_far(),
-                "faults_fired": dict(self.faults.fired),
-                "pending": len(self._due),
-            }
-
-    def _counted_so_far(self) -> Mapping[str, Any]:
-        named = {name: self.counters[name] for name in COUNTERS}
-        return {**named, **self.counters, "requests_by_kind": dict(self.requests_by_kind)}
+            return books(self, pending=len(self._due))
 
     # --- small things
 
@@ -364,25 +340,3 @@ class Simulator(Misbehaving, ABC):
             f"<{type(self).__name__} {self.profile} seed={self.seed} faults={self.faults.plan.name} "
             f"day={self.exchange.day.isoformat()} orders={len(self.exchange.orders)}>"
         )
-
-
-COUNTERS = (
-    "requests",
-    "posts",
-    "accepted",
-    "rejected",
-    "duplicates_refused",
-    "seconds_refused",
-    "requests_lost",
-    "replies_lost",
-    "refused",
-    "late",
-    "late_accepted",
-    "late_refused",
-    "http_5xx",
-    "http_429",
-    "http_401",
-    "slow",
-    "truncated",
-)
-"""The counters that are always shown, at zero too."""

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import house
 
 from tradecore.brokers import Alpaca, BrokerClient
 from tradecore.brokers.transport import Lost, Outgoing, Unsent
@@ -140,6 +141,8 @@ def test_a_hostile_run_can_be_repeated_and_its_counters_add_up():
     assert counters["replies_lost"] == fired["reply_lost"]
     assert counters["requests_lost"] == fired["request_lost"]
     assert counters["refused"] == fired["refused"]
+    assert counters["truncated"] == fired["truncated"]
+    assert counters["slow"] == fired["slow"]
     assert counters["http_5xx"] == fired["error_before"] + fired["error_after"]
     assert counters["http_429"] == fired["throttled"]
     assert counters["seconds_refused"] == fired["second_refused"]
@@ -183,3 +186,9 @@ def test_starting_again_forgets_everything_but_the_plan():
         "hostile",
     )
     assert not sim.faults.armed
+
+
+def test_the_document_names_every_fault_and_every_method():
+    page = (house.ROOT / "docs" / "how-to" / "simulate.md").read_text(encoding="utf-8")
+    methods = {name for name in vars(Misbehaving) if not name.startswith("_") and name not in ("misbehaves", "faults")}
+    assert not [name for name in {*FAULTS, *methods} if f"`{name}`" not in page]

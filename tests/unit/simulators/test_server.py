@@ -203,6 +203,8 @@ def test_a_taken_port_is_said(server, capsys):
         (["--faults", "gentle"], "there are none, normal, hostile"),
         (["--day", "2030-01-01"], "the bars end on 2018-12-31"),
         (["--speed", "0"], "must be positive"),
+        (["--speed", "2", "--origin", "2026-01-01T00:00:00"], "an aware origin"),
+        (["--speed", "2", "--origin", "yesterday"], "isoformat"),
     ],
 )
 def test_wrong_use_is_said(arguments, words, capsys):
