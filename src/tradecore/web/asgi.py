@@ -9,6 +9,7 @@ its ``x-request-id``. Starlette, FastAPI, Litestar, Quart, or no framework at al
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -18,7 +19,17 @@ from ..context import Context, enter, leave
 from ..errors import TradeCoreError
 from ..health.report import Kind
 from ._arrival import client_address, context_of
-from ._policy import DRAINING, PAGES_ARE_READ, Policy, fits, health_answer, too_large
+from ._policy import (
+    DISCARD_FOR,
+    DISCARD_TIMES,
+    DRAINING,
+    PAGES_ARE_READ,
+    Policy,
+    client_left,
+    fits,
+    health_answer,
+    too_large,
+)
 from .options import Guarded, Options
 from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
 
@@ -69,9 +80,9 @@ class Door:
             if (page := policy.pages.get(_path(scope))) is not None:
                 await exchange.answer(await self._page(page, exchange))
             elif not policy.gate.accepting:
-                await exchange.explain(DRAINING)
+                await exchange.refuse(DRAINING)
             elif b"content-length" in headers and not fits(headers[b"content-length"], policy.max_body):
-                await exchange.explain(too_large(policy.max_body))
+                await exchange.refuse(too_large(policy.max_body))
             else:
                 await self.app(scope, exchange.receive, exchange.send)
                 if not exchange.started:
@@ -95,8 +106,8 @@ class Door:
 
     async def _failed(self, error: Exception, exchange: _Exchange) -> None:
         if exchange.overrun and not exchange.started:
-            return await exchange.explain(too_large(self._policy.max_body))
-        if exchange.gone and (isinstance(error, OSError) or type(error).__name__ == "ClientDisconnect"):
+            return await exchange.refuse(too_large(self._policy.max_body))
+        if client_left(error) or (exchange.gone and isinstance(error, OSError)):
             return _log.info("request %s: the client went away", exchange.request_id)
         log_problem(error, exchange.request_id)
         if not exchange.started:
@@ -109,7 +120,7 @@ class Door:
 
     async def _unanswered(self, exchange: _Exchange) -> None:
         if exchange.overrun:
-            await exchange.explain(too_large(self._policy.max_body))
+            await exchange.refuse(too_large(self._policy.max_body))
         elif not exchange.gone:
             _log.error("request %s: the application returned without a response", exchange.request_id)
             await exchange.explain(OUR_FAULT)
@@ -158,6 +169,7 @@ class _Exchange:
     """One request and its response: counts what comes in, stamps what goes out, knows how far it got."""
 
     started = complete = gone = overrun = False
+    _more = True
 
     def __init__(
         self, scope: Scope, headers: dict[bytes, bytes], request_id: str, max_body: int, receive: Receive, send: Send
@@ -165,7 +177,7 @@ class _Exchange:
         self.request_id = request_id
         self._scope = scope
         self._headers = headers
-        self._left = max_body
+        self._max_body = self._left = max_body
         self._receive = receive
         self._send = send
 
@@ -183,7 +195,7 @@ class _Exchange:
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             if self._left < 0:
-                self.overrun = True
+                self.overrun, self._more = True, message.get("more_body", False)
                 raise PayloadTooLarge
         else:
             self.gone = True
@@ -213,12 +225,28 @@ class _Exchange:
     async def explain(self, problem: Problem) -> None:
         await self.answer(problem.answer(self.request_id, self.accept))
 
-    async def answer(self, answer: Answer) -> None:
+    async def refuse(self, problem: Problem) -> None:
+        """Answer, and read on for a while: a client that still writes would see a reset, not the answer."""
+        await self.answer(problem.answer(self.request_id, self.accept), last=False)
+        if b"expect" not in self._headers:  # a client that asked first is not writing, and reading would tell it to
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DISCARD_FOR):
+                    await self._discard()
+        await self._send({"type": "http.response.body"})
+
+    async def _discard(self) -> None:
+        left = DISCARD_TIMES * self._max_body
+        while self._more and left > 0:
+            message = await self._receive()
+            left -= len(message.get("body", b""))
+            self._more = message.get("more_body", False)
+
+    async def answer(self, answer: Answer, *, last: bool = True) -> None:
         headers = self._stamped((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers)
         body = b"" if self.method == "HEAD" else answer.body
         self.started = self.complete = True
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+        await self._send({"type": "http.response.body", "body": body, "more_body": not last})
 
 
 def _path(scope: Scope) -> str:

@@ -16,17 +16,30 @@ from contextvars import copy_context
 from http import HTTPStatus
 from typing import Any, TypeAlias, Unpack
 
+from ..clock import SystemClock
 from ..context import Context, enter
 from ..errors import ConfigurationError, TradeCoreError
 from ..health.report import Kind
 from ._arrival import client_address, context_of
-from ._policy import DRAINING, PAGES_ARE_READ, Policy, fits, health_answer, too_large
+from ._policy import (
+    DISCARD_FOR,
+    DISCARD_TIMES,
+    DRAINING,
+    PAGES_ARE_READ,
+    Policy,
+    client_left,
+    fits,
+    health_answer,
+    too_large,
+)
 from .options import Guarded, Options
 from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
 
 __all__ = ["Door"]
 
 _log = logging.getLogger("tradecore.web")
+_LEFT = Problem.of_status(400)
+_MACHINE = SystemClock()  # a socket does not wait for a simulated clock
 
 Environ: TypeAlias = dict[str, Any]
 StartResponse: TypeAlias = Callable[..., Callable[[bytes], object]]
@@ -85,9 +98,9 @@ class Door:
             if page is not None:
                 return exchange.answer(self._page(page, exchange))
             if not self._policy.gate.accepting:
-                return exchange.explain(DRAINING)
+                return exchange.refuse(DRAINING)
             if (length := environ.get("CONTENT_LENGTH")) and not fits(length, self._policy.max_body):
-                return exchange.explain(too_large(self._policy.max_body))
+                return exchange.refuse(too_large(self._policy.max_body))
             return _Stream(self.app(environ, exchange.start), exchange, self, variables)
         except Exception as error:
             return self.failed(error, exchange)
@@ -109,7 +122,10 @@ class Door:
     def failed(self, error: Exception, exchange: _Exchange) -> Iterable[bytes]:
         """Answer for ``error``; raise it again where a response is half out, or the server wants it."""
         if exchange.overrun and not exchange.begun:
-            return exchange.explain(too_large(self._policy.max_body))
+            return exchange.refuse(too_large(self._policy.max_body))
+        if client_left(error):
+            _log.info("request %s: the client went away", exchange.request_id)
+            return exchange.explain(_LEFT)  # nobody reads it; a server wants an answer all the same
         known = isinstance(error, TradeCoreError)
         log_problem(error, exchange.request_id)
         if exchange.begun or (not known and (self._reraise() if callable(self._reraise) else self._reraise)):
@@ -127,8 +143,10 @@ class _Exchange:
         self.begun = self.started = self.overrun = False  # begun: body bytes are out; started: a status was named
         self._start_response = start_response
         self.max_body = self.left = max_body
-        if "wsgi.input" in environ:
-            environ["wsgi.input"] = _Input(environ["wsgi.input"], self)
+        self._environ = environ
+        self._input = environ.get("wsgi.input")
+        if self._input is not None:
+            environ["wsgi.input"] = _Input(self._input, self)
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
         """Stand in for ``start_response``."""
@@ -149,6 +167,22 @@ class _Exchange:
             self.overrun = True
             raise PayloadTooLarge
         return data
+
+    def refuse(self, problem: Problem) -> Iterable[bytes]:
+        """Answer, having read on for a while: a client that still writes would see a reset, not the answer."""
+        stream, left, until = self._input, self._unread(), _MACHINE.monotonic() + DISCARD_FOR
+        while stream and left > 0 and _MACHINE.monotonic() < until and (part := stream.read(min(left, 65_536))):
+            left -= len(part)
+        return self.explain(problem)
+
+    def _unread(self) -> int:
+        """Return how many bytes may be read on: never past the body's end, where a server's stream would block."""
+        most, length = DISCARD_TIMES * self.max_body, self._environ.get("CONTENT_LENGTH") or ""
+        if "HTTP_EXPECT" in self._environ:
+            return 0  # a client that asked first is not writing, and reading would tell it to
+        if length.isascii() and length.isdigit() and len(length) < 20:
+            return min(most, int(length) - (self.max_body - self.left))
+        return most if self._environ.get("wsgi.input_terminated") else 0
 
     def explain(self, problem: Problem) -> Iterable[bytes]:
         return self.answer(problem.answer(self.request_id, self.accept))
@@ -230,7 +264,7 @@ class _Stream:
             chunk = self._answer(self._door.failed(error, exchange))
         if not (self._answered or exchange.begun):
             if exchange.overrun:  # whatever the application made of the broken stream, the answer is 413
-                chunk = self._answer(exchange.explain(too_large(exchange.max_body)))
+                chunk = self._answer(exchange.refuse(too_large(exchange.max_body)))
             elif not exchange.started:
                 _log.error("request %s: the application returned without a response", exchange.request_id)
                 chunk = self._answer(exchange.explain(OUR_FAULT))
