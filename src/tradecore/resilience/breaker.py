@@ -6,23 +6,23 @@ pybreaker keeps its storages, listeners, exclusions and transitions; admission a
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections import deque
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from types import TracebackType
+from math import inf
+from types import CoroutineType, TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
 import pybreaker
 
 from ..clock import Clock, SystemClock
-from .covers import acover, cover, covered
+from .covers import acover, cover, covered, settled
 from .judging import Matcher, judge, matchers, matches, require
 from .permits import BreakerPermit, CircuitOpenError, Outcome, Override, Snapshot
-from .windows import CountWindow, Tally, TimeWindow, Window
+from .telling import Teller
+from .windows import CountWindow, TimeWindow, TripRule, Window
 
 __all__ = ["CircuitBreaker"]
 
@@ -30,8 +30,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _ENTERED: ContextVar[tuple[tuple[object, BreakerPermit], ...]] = ContextVar("tradecore_breakers", default=())
-
-_log = logging.getLogger("tradecore.resilience")
 
 
 class CircuitBreaker(pybreaker.CircuitBreaker):
@@ -102,19 +100,17 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         )
         # The base class makes its first state inside its __init__, so what _create_new_state needs stands before it.
         self.clock: Clock = clock if clock is not None else SystemClock()
-        self.failure_rate = failure_rate
-        self.slow_rate = slow_rate
-        self.slow_after = slow_after
-        self.minimum_calls = min(minimum_calls, calls) if calls is not None else minimum_calls
-        self.consecutive = consecutive
+        minimum = min(minimum_calls, calls) if calls is not None else minimum_calls
+        self._rule = TripRule(minimum, failure_rate, slow_rate, slow_after, consecutive)
         self.half_open_max_calls = half_open_max_calls
         self.half_open_timeout = half_open_timeout if half_open_timeout is not None else reset_timeout
         self.call_timeout = call_timeout
+        self._patience = min(slow_after or inf, call_timeout or inf)
         self._record = matchers(record)
         self._window: Window = CountWindow(calls) if calls is not None else TimeWindow(window)
-        self._begin()
+        self._begin(shared=store is not None)
         super().__init__(
-            fail_max=consecutive if consecutive is not None else self.minimum_calls,
+            fail_max=consecutive if consecutive is not None else minimum,
             reset_timeout=reset_timeout,
             success_threshold=success_threshold,
             exclude=list(ignore),
@@ -123,19 +119,19 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
             name=name,
             throw_new_error_on_trip=False,
         )
+        self._look()
 
-    def _begin(self) -> None:
+    def _begin(self, shared: bool) -> None:
+        self._now = time.monotonic if type(self.clock) is SystemClock else self.clock.monotonic
+        self._shared = shared
+        self._plain = False
         self._override: Override | None = None
         self._generation = 0
-        self._since = self.clock.monotonic()
+        self._since = self._now()
         self._opened_at: datetime | None = None
         self._reason = ""
         self._row = self._inside = self._good = 0
-        self._told: deque[tuple[str, tuple[Any, ...]]] = deque()
-        self._telling = threading.Lock()
-        self._complained = False
-
-    # --- permits -----------------------------------------------------------------------------------------------
+        self._teller = Teller(self)
 
     def acquire(self) -> BreakerPermit:
         """Return leave to make one call.
@@ -143,13 +139,16 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         Raises:
             CircuitOpenError: a new one each time, with ``retry_after``.
         """
+        generation = self._generation  # read first: who opens it meanwhile raises it, and this permit does not vote
+        if self._plain:
+            return BreakerPermit(self, generation, False, self._now())
         with self._lock:
-            refusal = self._refusal(self.clock.monotonic())
+            refusal = self._refusal(self._now())
             if refusal is None:
                 probe = self._override is None and self._state.name == pybreaker.STATE_HALF_OPEN
                 self._inside += probe
-                permit = BreakerPermit(self, self._generation, probe, self.clock.monotonic())
-        self._tell()
+                permit = BreakerPermit(self, self._generation, probe, self._now())
+        self._teller.tell()
         if refusal is not None:
             raise refusal
         return permit
@@ -184,7 +183,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
 
     def settle(self, permit: BreakerPermit, outcome: Outcome, error: BaseException | None) -> None:
         """Count what came of a permit: once, and only if the breaker has not moved on since it was taken."""
-        now = self.clock.monotonic()
+        now = self._now()
         took = now - permit.started
         late = self.call_timeout is not None and took > self.call_timeout
         with self._lock:
@@ -192,10 +191,18 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
                 return
             permit.settled = True
             if permit.generation == self._generation:
-                self._vote(permit, outcome, late, self.slow_after is not None and took > self.slow_after, now)
+                self._vote(permit, outcome, late, self._rule.is_slow(took), now)
         if self._listeners and outcome is not Outcome.IGNORED:
-            self._told.append(("success", ()) if outcome is Outcome.GOOD else ("failure", (error,)))
-        self._tell()
+            self._teller.note("success") if outcome is Outcome.GOOD else self._teller.note("failure", error)
+        self._teller.tell()
+
+    def _settle_good(self, generation: int, now: float) -> None:
+        with self._lock:
+            if generation == self._generation:
+                self._row = 0
+                # Only with a bad call in the window can a good one be what opens it.
+                if self._window.add_good(now) and (reason := self._rule.reason(self._window.tally(now), 0)):
+                    self._trip(reason)
 
     def _vote(self, permit: BreakerPermit, outcome: Outcome, late: bool, slow: bool, now: float) -> None:
         self._inside -= permit.probe
@@ -207,7 +214,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         elif self._override is Override.METRICS_ONLY or self._state.name == pybreaker.STATE_CLOSED:
             self._window.add(failed, slow or late, now)
             self._row = self._row + 1 if failed else 0
-            reason = self._why_trip(self._window.tally(now))
+            reason = self._rule.reason(self._window.tally(now), self._row)
             if reason and self._override is None:
                 self._trip(reason)
 
@@ -218,17 +225,6 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         self._good += 1
         if self._good >= self._success_threshold:
             super().close()
-
-    def _why_trip(self, tally: Tally) -> str:
-        if self.consecutive is not None and self._row >= self.consecutive:
-            return f"{self._row} failures in a row"
-        if tally.calls < self.minimum_calls:
-            return ""
-        if tally.failed / tally.calls >= self.failure_rate:
-            return f"{tally.failed} of {tally.calls} calls failed"
-        if self.slow_after is not None and tally.slow / tally.calls >= self.slow_rate:
-            return f"{tally.slow} of {tally.calls} calls took more than {self.slow_after:g} s"
-        return ""
 
     def _trip(self, reason: str) -> None:
         self._reason = reason
@@ -243,27 +239,38 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         # pybreaker asks `type(rule) is type` and so calls classes with a metaclass as predicates, which is always true.
         return not any(matches(rule, exception) for rule in self._excluded_exceptions)
 
-    # --- transitions -------------------------------------------------------------------------------------------
-
     def _create_new_state(self, new_state: str, prev_state: Any = None, notify: bool = False) -> Any:
         # Every pybreaker transition passes here, ours and those seen in the storage, under the base class's lock.
         state = super()._create_new_state(new_state, prev_state, notify=False)
         self._generation += 1
-        self._since = self.clock.monotonic()
+        self._since = self._now()
         self._row = self._inside = self._good = 0
         if new_state == pybreaker.STATE_OPEN:
             self._opened_at = self.clock.now()
         else:
             self._window.clear()
+        self._look(new_state)
         if notify:
-            self._told.append(("state_change", (prev_state, state)))
+            self._teller.note("state_change", prev_state, state)
         return state
-
-    # --- covers ------------------------------------------------------------------------------------------------
 
     def call(self, func: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         """Call a plain ``func`` under the breaker; a coroutine function belongs to :meth:`acall`."""
-        return cover(self, func, *args, **kwargs)
+        generation = self._generation
+        if not self._plain:
+            return cover(self, func, *args, **kwargs)
+        # The short way of the common case: without a permit, which is made when there is something to settle.
+        started = self._now()
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            BreakerPermit(self, generation, False, started).settle(error)
+            raise
+        now = self._now()
+        if now - started > self._patience or type(result) is CoroutineType:
+            return settled(BreakerPermit(self, generation, False, started), result)
+        self._settle_good(generation, now)
+        return result
 
     async def acall(self, func: Callable[..., Awaitable[R]], *args: Any, **kwargs: Any) -> R:
         """Await ``func`` under the breaker, cancelled after ``call_timeout`` seconds."""
@@ -306,24 +313,39 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         """Settle the block's permit; the error goes on."""
         self.__exit__(kind, error, tb)
 
-    # --- by hand -----------------------------------------------------------------------------------------------
+    def _look(self, state: str = pybreaker.STATE_CLOSED) -> None:
+        # Closed, nobody listens, nobody else can move it: the common case, which goes a short way.
+        listened = getattr(self, "_listeners", True)
+        self._plain = not (self._shared or self._override or listened) and state == pybreaker.STATE_CLOSED
+
+    def add_listener(self, listener: Any) -> None:
+        """Tell ``listener``, a pybreaker listener, what happens from now on."""
+        with self._lock:
+            super().add_listener(listener)
+            self._look(self._state.name)
+
+    def remove_listener(self, listener: Any) -> None:
+        """Tell ``listener`` no more."""
+        with self._lock:
+            super().remove_listener(listener)
+            self._look(self._state.name)
 
     def open(self) -> bool:
         """Open it by hand, for ``reset_timeout``; :meth:`isolate` keeps it shut until a person says otherwise."""
         with self._lock:
             self._trip("opened by hand")
-        self._tell()
+        self._teller.tell()
         return False
 
     def close(self) -> None:
         """Close it: calls pass again, and the window starts empty."""
         super().close()
-        self._tell()
+        self._teller.tell()
 
     def half_open(self) -> None:
         """Half-open it: the next calls are probes."""
         super().half_open()
-        self._tell()
+        self._teller.tell()
 
     def isolate(self) -> None:
         """Refuse every call until :meth:`restore`."""
@@ -345,7 +367,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         with self._lock:
             self._override = override
             super().close()
-        self._tell()
+        self._teller.tell()
 
     @property
     def override(self) -> Override | None:
@@ -360,7 +382,7 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
     def snapshot(self) -> Snapshot:
         """Return the breaker as it is now."""
         with self._lock:
-            now = self.clock.monotonic()
+            now = self._now()
             tally = self._window.tally(now)
             shut = self._override is None and self._state.name == pybreaker.STATE_OPEN
             return Snapshot(
@@ -375,23 +397,3 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
                 retry_after=max(0.0, self._since + self._reset_timeout - now) if shut else None,
                 opened_at=self._opened_at,
             )
-
-    def _tell(self) -> None:
-        # A listener may call the breaker, and two threads may have news at once: one tells at a time, in order.
-        while self._told and self._telling.acquire(blocking=False):
-            try:
-                event, news = self._told.popleft()
-                for listener in self.listeners:
-                    self._tell_one(getattr(listener, event), news)
-            except IndexError:
-                pass
-            finally:
-                self._telling.release()
-
-    def _tell_one(self, tell: Callable[..., object], news: tuple[Any, ...]) -> None:
-        try:
-            tell(self, *news)
-        except Exception:
-            if not self._complained:
-                self._complained = True
-                _log.exception("a listener of the breaker %s failed; said once", self.name)

@@ -7,12 +7,13 @@ import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import wraps
+from types import CoroutineType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from ..clock import Clock
 from .permits import BreakerPermit
 
-__all__ = ["acover", "cover", "covered"]
+__all__ = ["acover", "cover", "covered", "settled"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,19 +29,30 @@ class Guard(Protocol):
         """Return a permit, or refuse."""
         ...
 
+    def call(self, func: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+        """Call a plain function under a permit."""
+        ...
+
 
 def cover(guard: Guard, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
     """Call ``function`` under a permit."""
-    if inspect.iscoroutinefunction(function):
-        # The stock breaker counted the coroutine object as a success before it had begun.
-        raise TypeError("a coroutine function needs acall(), or the decorator")
     permit = guard.acquire()
     try:
         result = function(*args, **kwargs)
     except BaseException as error:
         permit.settle(error)
         raise
-    permit.settle(None)
+    return settled(permit, result)
+
+
+def settled(permit: BreakerPermit, result: R) -> R:
+    """Settle the permit of a plain call that returned, and return its result."""
+    if isinstance(result, CoroutineType):
+        # The stock breaker counts the coroutine object as a success before it has begun.
+        permit.give_back()
+        result.close()
+        raise TypeError("a coroutine function needs acall(), or the decorator")
+    permit.succeed()
     return result
 
 
@@ -49,12 +61,15 @@ async def acover(guard: Guard, function: Callable[..., Awaitable[R]], *args: Any
     permit = guard.acquire()
     limit = guard.call_timeout
     try:
-        async with asyncio.timeout(guard.clock.real(limit) if limit is not None else None):
+        if limit is None:
             result = await function(*args, **kwargs)
+        else:
+            async with asyncio.timeout(guard.clock.real(limit)):
+                result = await function(*args, **kwargs)
     except BaseException as error:
         permit.settle(error)
         raise
-    permit.settle(None)
+    permit.succeed()
     return result
 
 
@@ -74,7 +89,7 @@ def covered(guard: Guard, function: Callable[P, R]) -> Callable[P, R]:
 
 def _plain(guard: Guard, function: Callable[..., Any]) -> Callable[..., Any]:
     def plain(*args: Any, **kwargs: Any) -> Any:
-        return cover(guard, function, *args, **kwargs)
+        return guard.call(function, *args, **kwargs)
 
     return plain
 
