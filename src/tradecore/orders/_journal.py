@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from ..db import now
@@ -20,7 +21,7 @@ from ..redact import redact
 from ..trading import IN_DOUBT, Intent, Order, OrderStatus, Submission, may_become, may_move
 from ..trading.lifecycle import Evidence
 
-__all__ = ["HAPPENINGS", "Journal", "due_for_claim", "gate_closed", "record", "tell"]
+__all__ = ["HAPPENINGS", "Journal", "due_for_claim", "is_gated", "record", "tell"]
 
 EVIDENCE_TEXT = 2_000
 HAPPENINGS = "tradecore.happenings"
@@ -196,13 +197,24 @@ def gate_closed() -> ColumnElement[bool]:
     )
 
 
-def due_for_claim(at: datetime) -> ColumnElement[bool]:
-    """Return the condition that a recorded order can be claimed now, or has missed its time."""
+def due_for_claim(at: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Return the condition that a recorded order can be claimed at ``at``, or has missed its time."""
     return and_(
         OrderRecord.submission == Submission.RECORDED,
         OrderRecord.next_at <= at,
         or_(OrderRecord.send_by < at, ~gate_closed()),
     )
+
+
+@cache
+def _gated() -> Select[int]:
+    # Built once: building it took longer than running it.
+    return select(OrderRecord.id).where(OrderRecord.id == bindparam("order_id"), gate_closed())
+
+
+def is_gated(session: Session, order_id: int) -> bool:
+    """Return whether the order must wait at the gate."""
+    return session.execute(_gated(), {"order_id": order_id}).first() is not None
 
 
 def _bounded(evidence: Any) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import Integer, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from ..brokers import Broker
@@ -52,64 +53,61 @@ class Due:
     next_in: float | None
 
 
-def due(session: Session, accounts: Collection[str], limit: int = 100) -> Due:
+def due(session: Session, accounts: tuple[str, ...], limit: int = 100) -> Due:
     """Return what is due now in the given accounts, in the order of the journey, oldest first."""
     at = now(session)
-    steps: list[Step] = []
-    jobs = session.execute(
-        select(Job.id, Job.trace)
-        .where(Job.task == ROUTE_TASK, Job.state == JobState.READY, Job.run_at <= at)
-        .order_by(Job.run_at, Job.id)
-        .limit(limit)
-    )
-    steps.extend(Step("route", str(job), trace=trace or "") for job, trace in jobs)
-    for kind, condition in _order_steps(accounts, at):
-        rows = session.execute(
-            select(OrderRecord.id, OrderRecord.account, OrderRecord.trace)
-            .where(condition)
-            .order_by(OrderRecord.id)
-            .limit(limit)
-        )
-        steps.extend(Step(kind, str(order), account, trace or "") for order, account, trace in rows)
-    watched = session.execute(
-        select(OrderRecord.account)
-        .where(
-            OrderRecord.account.in_(accounts),
-            OrderRecord.submission == Submission.ACKNOWLEDGED,
-            OrderRecord.next_at <= at,
-        )
-        .distinct()
-    )
-    steps.extend(Step("watch", account, account) for (account,) in watched)
-    return Due(tuple(steps), None if steps else _next_in(session, accounts, at))
+    queries = _queries(accounts)
+    moment = {"at": at, "most": limit}
+    steps = [Step("route", str(job), trace=trace) for job, trace in session.execute(queries.jobs, moment)]
+    for kind, query in queries.orders:
+        rows = session.execute(query, moment)
+        steps.extend(Step(kind, str(order), account, trace) for order, account, trace in rows)
+    steps.extend(Step("watch", account, account) for (account,) in session.execute(queries.watched, moment))
+    if steps:
+        return Due(tuple(steps), None)
+    times = [session.execute(query, {"at": at}).scalar() for query in queries.next_times]
+    waits = [max(0.0, (time - at).total_seconds()) for time in times if time is not None]
+    return Due((), min(waits, default=None))
 
 
-def _order_steps(accounts: Collection[str], at: datetime) -> list[tuple[str, ColumnElement[bool]]]:
-    mine, row = OrderRecord.account.in_(accounts), OrderRecord
+@dataclass(frozen=True, slots=True)
+class _Queries:
+    jobs: Select[*tuple[Any, ...]]
+    orders: tuple[tuple[str, Select[*tuple[Any, ...]]], ...]
+    watched: Select[*tuple[Any, ...]]
+    next_times: tuple[Select[*tuple[Any, ...]], ...]
+
+
+@lru_cache(maxsize=16)
+def _queries(accounts: tuple[str, ...]) -> _Queries:
+    """Return the statements for these accounts; built once, since building them takes longer than running them."""
+    row, at, most = OrderRecord, bindparam("at", type_=OrderRecord.next_at.type), bindparam("most", type_=Integer())
+    mine = row.account.in_(accounts)
     leased = row.submission.in_((Submission.CLAIMED, Submission.SENDING, Submission.CONFIRMING))
     doubtful = row.submission.in_((Submission.UNKNOWN, Submission.REVIEW))
-    return [
+    conditions = (
         ("sweep", mine & leased & (row.lease_until < at)),
         # Nobody here serves these accounts any more; their wishes end by name all the same.
         ("sweep", ~mine & (row.submission == Submission.RECORDED) & (row.send_by < at)),
         ("resolve", mine & doubtful & (row.next_at <= at)),
         ("submit", mine & due_for_claim(at)),
-    ]
-
-
-def _next_in(session: Session, accounts: Collection[str], at: datetime) -> float | None:
-    """Return the seconds until the next planned step."""
-    mine = OrderRecord.account.in_(accounts)
-    times = [
-        session.execute(query).scalar()
-        for query in (
-            select(func.min(Job.run_at)).where(Job.task == ROUTE_TASK, Job.state == JobState.READY),
-            select(func.min(OrderRecord.next_at)).where(mine, OrderRecord.next_at > at),
-            select(func.min(OrderRecord.lease_until)).where(mine),
-        )
-    ]
-    waits = [max(0.0, (time - at).total_seconds()) for time in times if time is not None]
-    return min(waits, default=None)
+    )
+    waiting = (Job.task == ROUTE_TASK) & (Job.state == JobState.READY)
+    return _Queries(
+        jobs=select(Job.id, Job.trace).where(waiting, Job.run_at <= at).order_by(Job.run_at, Job.id).limit(most),
+        orders=tuple(
+            (kind, select(row.id, row.account, row.trace).where(condition).order_by(row.id).limit(most))
+            for kind, condition in conditions
+        ),
+        watched=select(row.account)
+        .where(mine, row.submission == Submission.ACKNOWLEDGED, row.next_at <= at)
+        .distinct(),
+        next_times=(
+            select(func.min(Job.run_at)).where(waiting),
+            select(func.min(row.next_at)).where(mine, row.next_at > at),
+            select(func.min(row.lease_until)).where(mine),
+        ),
+    )
 
 
 class Agenda:

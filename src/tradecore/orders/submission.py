@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..audit import record as audit
@@ -29,10 +28,9 @@ from ..errors import (
     TradeCoreError,
 )
 from ..flow import Admit, Flow, Permit, Work
-from ..models import OrderRecord
 from ..trading import Intent, Order, OrderRequest, OrderStatus, ReplaceRequest, Submission
 from ..trading.lifecycle import Evidence
-from ._journal import Journal, gate_closed
+from ._journal import Journal, is_gated
 from .settings import JourneySettings
 
 __all__ = ["Claim", "submit", "sweep_order"]
@@ -80,7 +78,7 @@ def claim_order(session: Session, order_id: int, owner: str, settings: JourneySe
     if is_late(journal):
         lapse(journal)
         return None
-    if _is_gated(session, order_id):
+    if is_gated(session, order_id):
         return None
     target = None
     if row.intent is not Intent.ORDER:
@@ -95,10 +93,6 @@ def claim_order(session: Session, order_id: int, owner: str, settings: JourneySe
     return Claim(
         row.id, row.client_order_id, row.account, row.broker, row.epoch, row.intent, dict(row.body or {}), target
     )
-
-
-def _is_gated(session: Session, order_id: int) -> bool:
-    return bool(session.execute(select(OrderRecord.id).where(OrderRecord.id == order_id, gate_closed())).first())
 
 
 def _ready_target(journal: Journal) -> str | None:
@@ -179,7 +173,7 @@ def begin_send(session: Session, claim: Claim, settings: JourneySettings) -> boo
     if is_late(journal):
         lapse(journal)
         return False
-    if _is_gated(session, claim.order_id):
+    if is_gated(session, claim.order_id):
         _release(journal, Evidence.NOT_SENT, 0.0, {"reason": "the gate closed"})
         return False
     row.attempts += 1
