@@ -39,7 +39,7 @@ class AsyncTradeCore:
         >>> app = FastAPI(lifespan=core.lifespan)                                                    # doctest: +SKIP
 
     Args:
-        url: the database's address.
+        url: the database's address, or an :class:`~tradecore.db.AsyncDatabase` that outlives the core.
         brokers: adapters or clients; each is the house connection called by its name. A mapping names them otherwise.
         route: send every accepted signal to this account; without it only routing rules decide.
         worker: whether an ``async with`` block or :meth:`lifespan` starts the embedded worker.
@@ -57,7 +57,7 @@ class AsyncTradeCore:
 
     def __init__(
         self,
-        url: str,
+        url: str | AsyncDatabase,
         *,
         brokers: Sequence[Broker | AsyncBrokerClient] | Mapping[str, Broker | AsyncBrokerClient] = (),
         route: str | None = None,
@@ -72,7 +72,12 @@ class AsyncTradeCore:
     ) -> None:
         """Check the arguments; nothing is opened yet."""
         self._plan = Plan.of(route=route, tenant=tenant, clock=clock, settings=settings, limits=limits, hooks=hooks)
-        self.db, accounts = checked(lambda: AsyncDatabase(url, clock=self._plan.clock), brokers, route)
+        self.db, accounts = checked(
+            lambda: url if isinstance(url, AsyncDatabase) else AsyncDatabase(url, clock=self._plan.clock),
+            brokers,
+            route,
+        )
+        self._owns_database = self.db is not url
         clients = {
             name: broker if isinstance(broker, AsyncBrokerClient) else AsyncBrokerClient(broker, clock=self._plan.clock)
             for name, broker in accounts.items()
@@ -128,7 +133,8 @@ class AsyncTradeCore:
         self._open = False
         for client in self.brokers.values():
             await client.close()
-        await self.db.close()
+        if self._owns_database:
+            await self.db.close()
 
     async def __aenter__(self) -> Self:
         """Open, and start the worker unless ``worker=False``."""

@@ -38,7 +38,7 @@ class TradeCore:
         ...     core.accept(Signal.market("s-1", "AAPL", Side.BUY, 10))
 
     Args:
-        url: the database's address.
+        url: the database's address, or a :class:`~tradecore.db.Database` that outlives the core.
         brokers: adapters or clients; each is the house connection called by its name. A mapping names them otherwise.
         route: send every accepted signal to this account; without it only routing rules decide.
         worker: whether :meth:`open` in a ``with`` block, or a web door, starts the embedded worker.
@@ -56,7 +56,7 @@ class TradeCore:
 
     def __init__(
         self,
-        url: str,
+        url: str | Database,
         *,
         brokers: Sequence[Broker | BrokerClient] | Mapping[str, Broker | BrokerClient] = (),
         route: str | None = None,
@@ -71,7 +71,10 @@ class TradeCore:
     ) -> None:
         """Check the arguments; nothing is opened yet."""
         self._plan = Plan.of(route=route, tenant=tenant, clock=clock, settings=settings, limits=limits, hooks=hooks)
-        self.db, accounts = checked(lambda: Database(url, clock=self._plan.clock), brokers, route)
+        self.db, accounts = checked(
+            lambda: url if isinstance(url, Database) else Database(url, clock=self._plan.clock), brokers, route
+        )
+        self._owns_database = self.db is not url
         clients = {
             name: broker if isinstance(broker, BrokerClient) else BrokerClient(broker, clock=self._plan.clock)
             for name, broker in accounts.items()
@@ -125,7 +128,8 @@ class TradeCore:
             self._open = False
             for client in self.brokers.values():
                 client.close()
-            self.db.close()
+            if self._owns_database:
+                self.db.close()
 
     def __enter__(self) -> Self:
         """Open, and start the worker unless ``worker=False``."""

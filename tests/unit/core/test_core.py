@@ -14,12 +14,13 @@ from tests.journey import async_core, broker_at, entry, world
 from tradecore import AsyncTradeCore, TradeCore
 from tradecore.brokers import Alpaca
 from tradecore.clock import ManualClock, SystemClock
+from tradecore.db import Database
 from tradecore.errors import ConfigurationError
 from tradecore.hooks import FillBooked, Hooks, OrderMoved, SignalAccepted
 from tradecore.models import BrokerConnection, Inbox, Strategy
 from tradecore.orders import AsyncDesk, Desk
 from tradecore.simulators import AlpacaSimulator
-from tradecore.trading import OrderStatus
+from tradecore.trading import OrderStatus, Side, Signal
 
 
 def test_everything_wrong_is_listed_at_once() -> None:
@@ -205,3 +206,12 @@ def test_run_due_stops_at_its_limit() -> None:
         assert w.core.run_due(limit=2) == 2
         assert w.core.run_due() > 2
         assert w.core.run_due() == 0
+
+
+def test_a_core_works_on_a_database_that_outlives_it():
+    with Database("sqlite://") as database:
+        for signal_id in ("s-1", "s-2"):
+            with TradeCore(database, worker=False, setup_schema=True) as core:
+                core.accept(Signal.market(signal_id, "AAPL", Side.BUY, 1))
+        with TradeCore(database, worker=False) as core:
+            assert core.accept(Signal.market("s-1", "AAPL", Side.BUY, 1)).duplicate
