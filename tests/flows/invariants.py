@@ -88,7 +88,9 @@ class Books:
 
     def story(self) -> str:
         """Return what happened, for a person."""
-        lines = [f"world: {self.world.sim!r}, clock at {self.world.clock.monotonic():.1f} s, {self.world.count} effects"]
+        lines = [
+            f"world: {self.world.sim!r}, clock at {self.world.clock.monotonic():.1f} s, {self.world.count} effects"
+        ]
         lines += [f"signal {row.signal_id}: {row.outcome} {row.order_count}" for row in self.inbox.values()]
         lines += [f"job {job.state} attempt {job.attempt} {job.error or ''}" for job in self.jobs]
         for row in self.orders:
@@ -102,14 +104,18 @@ class Books:
                 for event in self.events[row.id]
             ]
         lines += [f"fill {row.order_id} {row.execution_id} {row.quantity} @ {row.price}" for row in self.fills]
-        lines += [f"position {p.symbol} {p.direction} {p.quantity} @ {p.average_price} {p.status}" for p in self.positions]
+        lines += [
+            f"position {p.symbol} {p.direction} {p.quantity} @ {p.average_price} {p.status}" for p in self.positions
+        ]
         for orders in self.theirs.values():
             lines += [
                 f"broker: {o.client_order_id} {o.symbol} {o.side} {o.quantity} {o.status} filled {o.filled_quantity}"
                 for o in orders
             ]
         lines.append(f"faults fired: {dict(self.world.sim.faults.fired)}")
-        lines += [f"    {method} {url} {(content or b'').decode()}" for method, url, content in self.world.requests[-40:]]
+        lines += [
+            f"    {method} {url} {(content or b'').decode()}" for method, url, content in self.world.requests[-40:]
+        ]
         return "\n".join(lines)
 
 
