@@ -5,6 +5,7 @@ What matters here is one question: was anything written? :class:`Unsent` says su
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -162,11 +163,15 @@ class HttpTransport:
         """Open nothing yet."""
         self._options = {"trust_env": proxies, "follow_redirects": False, **options}
         self._opening = threading.Lock()
+        self._process = os.getpid()
         self._pooled: httpx2.Client | None = None
         self._single: httpx2.Client | None = None
 
     def _client(self, fresh: bool) -> httpx2.Client:
         with self._opening:
+            if self._process != os.getpid():
+                # After a fork the connections are the parent's: two processes on one would read each other's answers.
+                self._process, self._pooled, self._single = os.getpid(), None, None
             if fresh:
                 if self._single is None:
                     self._single = httpx2.Client(limits=_NO_REUSE, **self._options)

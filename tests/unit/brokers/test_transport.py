@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -201,6 +202,18 @@ def test_connections_are_kept_but_a_fresh_call_has_its_own(send):
     assert server.connections == 3
     send(post(server.url))
     assert server.connections == 3
+
+
+def test_in_a_forked_process_the_parents_connections_are_left_alone(monkeypatch):
+    server, plain = Server(say(OK, more=True)), HttpTransport(proxies=False)
+    plain.send(post(server.url))
+    kept = plain._pooled
+    monkeypatch.setattr(os, "getpid", lambda: -1)  # what a child of a fork sees: the same object, another process
+    plain.send(post(server.url))
+    assert plain._pooled is not kept
+    assert server.connections == 2
+    kept.close()
+    plain.close()
 
 
 def test_a_kept_connection_that_the_server_closed_is_not_used_for_a_second_try(send):
