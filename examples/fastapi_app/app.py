@@ -12,7 +12,7 @@ from tradecore.orders import OrderView
 from tradecore.web.fastapi import install
 
 core = AsyncTradeCore(
-    os.environ.get("DATABASE_URL", "sqlite:///desk.db"),
+    os.environ.get("TRADECORE_DATABASE_URL", "sqlite:///desk.db"),
     brokers=[Alpaca.from_env()],  # APCA_API_KEY_ID, APCA_API_SECRET_KEY, APCA_API_BASE_URL; the paper account
     route="alpaca",  # every signal goes there; without a route, routing rules decide
 )

@@ -110,7 +110,7 @@ def start(request: pytest.FixtureRequest, broker: Server, tmp_path: Path) -> Ite
     migrations.upgrade(url)
     services: list[Service] = []
     environment = {
-        "DATABASE_URL": url,
+        "TRADECORE_DATABASE_URL": url,
         "APCA_API_BASE_URL": broker.url,
         "APCA_API_KEY_ID": "any",
         "APCA_API_SECRET_KEY": "any",
