@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, sele
 from sqlalchemy.orm import Session, aliased
 
 from ..db import now
-from ..hooks import Happening, OrderMoved
+from ..hooks import Happening, OrderMoved, UnmappedStatus
 from ..models import OrderEvent, OrderRecord
 from ..redact import redact
 from ..trading import IN_DOUBT, Intent, Order, OrderStatus, Submission, may_become, may_move
@@ -130,6 +130,13 @@ class Journal:
         if order.filled_quantity < row.filled_quantity or (status is not None and not may_become(before, status)):
             return False
         seen = (row.status, row.filled_quantity, row.average_price, row.broker_status)
+        if order.status is None and row.broker_status != order.broker_status[:60]:
+            tell(
+                self.session,
+                UnmappedStatus(
+                    broker=order.broker, broker_status=order.broker_status, broker_order_id=order.broker_order_id
+                ),
+            )
         row.status = status
         row.filled_quantity = order.filled_quantity
         row.average_price = order.average_price

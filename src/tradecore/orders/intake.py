@@ -111,8 +111,8 @@ def accept(
         NotFound: its strategy is unknown; nothing was claimed.
         Conflict: its id was used before with another meaning; the message names both.
     """
-    if not isinstance(source, str) or not 0 < len(source) <= MAX_SOURCE:
-        raise InvalidInput.of("source", "source", f"must be text of 1 to {MAX_SOURCE} characters")
+    if not isinstance(source, str) or not 0 < len(source) <= MAX_SOURCE or not source.isprintable():
+        raise InvalidInput.of("source", "source", f"must be plain text of 1 to {MAX_SOURCE} characters")
     try:
         arrival = read(raw, source=source, tenant=tenant, limits=limits)
     except InvalidInput as error:

@@ -34,6 +34,7 @@ from ..models.enums import JobState, WebhookStatus
 from ..trading import Intent, OrderRequest, OrderType, Side, Signal, SignalAction, Submission
 from ._again import again
 from ._journal import tell
+from .connections import connection_of
 from .intents import Origin, client_order_id, record_order
 from .positions import has_platform, held
 from .settings import JourneySettings
@@ -140,7 +141,15 @@ def job_failed(session: Session, job_id: int, error: str, settings: JourneySetti
 
 def _destinations(session: Session, signal: Signal, route: str | None) -> Sequence[Destination]:
     if route is not None:
-        return [Destination(rule=f"route:{route}", account=route, broker=route, connection_id=_house(session, route))]
+        house = connection_of(session, route)
+        return [
+            Destination(
+                rule=f"route:{route}",
+                account=route,
+                broker=house.broker if house is not None else route,
+                connection_id=house.id if house is not None else None,
+            )
+        ]
     if not has_platform(session):
         return []
     matches = session.execute(
@@ -174,23 +183,17 @@ def _destinations(session: Session, signal: Signal, route: str | None) -> Sequen
 
 
 def account_of(connection: BrokerConnection) -> str:
-    """Return the account's name: the broker's for a house connection, ``broker:id`` for a user's."""
-    return connection.broker if connection.user_id is None else f"{connection.broker}:{connection.id}"
+    """Return the account's name: its own for a house connection, ``broker:id`` for a user's."""
+    return connection.name if connection.user_id is None else f"{connection.broker}:{connection.id}"
 
 
-def _house(session: Session, broker: str) -> int | None:
+def _strategy_active(session: Session, strategy: str) -> bool:
     if not has_platform(session):
-        return None
-    return session.execute(
-        select(BrokerConnection.id)
-        .where(
-            BrokerConnection.broker == broker,
-            BrokerConnection.user_id.is_(None),
-            BrokerConnection.deleted_at.is_(None),
-        )
-        .order_by(BrokerConnection.id)
-        .limit(1)
+        return True
+    row = session.execute(
+        select(Strategy.active).where(Strategy.symbol == strategy, Strategy.deleted_at.is_(None))
     ).scalar_one_or_none()
+    return row is not False
 
 
 def _strategy_market(session: Session, strategy: str) -> str | None:
@@ -236,6 +239,8 @@ def _plan(
 ) -> Plan:
     if symbol is None:
         return Plan(place, nothing="NO_SYMBOL")
+    if signal.action is SignalAction.ENTRY and not _strategy_active(session, signal.strategy):
+        return Plan(place, nothing="STRATEGY_INACTIVE")
     if signal.action is SignalAction.ENTRY and signal.side is not None and signal.quantity is not None:
         request = _request(inbox, signal, symbol, place, signal.side, signal.quantity * place.multiplier)
         return Plan(place, request, denied=_risk(session, signal, symbol, place, request, at))

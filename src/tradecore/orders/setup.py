@@ -14,6 +14,7 @@ from ..errors import ConfigurationError, InvalidInput
 from ..models import BrokerConnection, RoutingRule, Strategy
 from ..trading import Direction
 from ..trading.exact import Exact, Frozen, Key, Quantity, Symbol
+from .connections import connection_of
 from .positions import has_platform
 
 F = TypeVar("F", bound=Frozen)
@@ -107,7 +108,7 @@ def seed(
             )
         return
     for account, broker, environment in houses:
-        if _connection(session, account) is None:
+        if connection_of(session, account) is None:
             session.add(
                 BrokerConnection(
                     broker=broker, name=account, environment=environment, status="disconnected", user_id=None
@@ -118,19 +119,6 @@ def seed(
     session.flush()
     for rule in rules:
         _rule(session, rule)
-
-
-def _connection(session: Session, account: str) -> BrokerConnection | None:
-    return session.execute(
-        select(BrokerConnection)
-        .where(
-            BrokerConnection.name == account,
-            BrokerConnection.user_id.is_(None),
-            BrokerConnection.deleted_at.is_(None),
-        )
-        .order_by(BrokerConnection.id)
-        .limit(1)
-    ).scalar_one_or_none()
 
 
 def _strategy(session: Session, wanted: StrategySetup) -> None:
@@ -147,7 +135,7 @@ def _strategy(session: Session, wanted: StrategySetup) -> None:
 
 
 def _rule(session: Session, wanted: Rule) -> None:
-    connection = _connection(session, wanted.broker)
+    connection = connection_of(session, wanted.broker)
     strategy = None
     if wanted.strategy is not None:
         strategy = session.execute(

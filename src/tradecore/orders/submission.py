@@ -28,9 +28,10 @@ from ..errors import (
     TradeCoreError,
 )
 from ..flow import Admit, Flow, Permit, Work
-from ..trading import Intent, Order, OrderRequest, OrderStatus, ReplaceRequest, Submission
+from ..trading import Environment, Intent, Order, OrderRequest, OrderStatus, ReplaceRequest, Submission
 from ..trading.lifecycle import Evidence
 from ._journal import Journal, is_gated
+from .connections import mark_connected, stop_connection
 from .settings import JourneySettings
 
 __all__ = ["Claim", "submit", "sweep_order"]
@@ -56,6 +57,7 @@ class Claim:
     intent: Intent
     body: dict[str, Any] = field(repr=False)
     target_broker_order_id: str | None = None
+    is_test: bool = False
 
     def request(self) -> OrderRequest:
         """Return the order to send."""
@@ -91,7 +93,15 @@ def claim_order(session: Session, order_id: int, owner: str, settings: JourneySe
     journal.due_in(None)
     journal.move(Submission.CLAIMED, Evidence.CLAIM, {"owner": owner})
     return Claim(
-        row.id, row.client_order_id, row.account, row.broker, row.epoch, row.intent, dict(row.body or {}), target
+        order_id=row.id,
+        client_order_id=row.client_order_id,
+        account=row.account,
+        broker=row.broker,
+        epoch=row.epoch,
+        intent=row.intent,
+        body=dict(row.body or {}),
+        target_broker_order_id=target,
+        is_test=row.is_test,
     )
 
 
@@ -224,6 +234,8 @@ def not_sent(session: Session, claim: Claim, error: NotSent, settings: JourneySe
     if not journal.stands(Submission.SENDING, epoch=claim.epoch):
         return
     journal.row.attempts -= 1
+    if isinstance(error, AuthenticationFailed):
+        stop_connection(session, claim.account, error.reason)
     _release(journal, Evidence.NOT_SENT, _wait(error, settings, journal.row.epoch), _words(error))
 
 
@@ -233,6 +245,7 @@ def acknowledged(session: Session, claim: Claim, order: Order | None) -> None:
     if journal.stands(Submission.ACKNOWLEDGED):
         return
     journal.acknowledge(order)
+    mark_connected(session, claim.account)
     if claim.intent is not Intent.ORDER and journal.row.target_order_id is not None:
         target = Journal(session, journal.row.target_order_id)
         if target.stands(Submission.ACKNOWLEDGED):
@@ -314,9 +327,8 @@ def submit(order_id: int, broker: Broker, owner: str, clock: Clock, settings: Jo
     claim = yield from Work(claim_order, order_id, owner, settings)
     if claim is None:
         return
-    objection = broker.objection(claim.request()) if claim.intent is Intent.ORDER else None
-    if objection is not None:
-        denial = CapabilityMissing(objection, broker=broker.name, client_order_id=claim.client_order_id)
+    denial = _denial(claim, broker)
+    if denial is not None:
         return (yield from Work(deny, claim, denial))
     try:
         # Before SENDING is committed: after it a call of kind `order` never waits.
@@ -335,6 +347,21 @@ def submit(order_id: int, broker: Broker, owner: str, clock: Clock, settings: Jo
         permit.give_back()
         return None
     return (yield from _call(claim, broker, permit, not_after, settings))
+
+
+def _denial(claim: Claim, broker: Broker) -> OrderDenied | None:
+    if claim.intent is not Intent.ORDER:
+        return None
+    if claim.is_test and broker.environment is Environment.LIVE:
+        return OrderDenied(
+            "the order comes from a test signal, and this account trades real money",
+            broker=broker.name,
+            client_order_id=claim.client_order_id,
+        )
+    objection = broker.objection(claim.request())
+    if objection is None:
+        return None
+    return CapabilityMissing(objection, broker=broker.name, client_order_id=claim.client_order_id)
 
 
 def _call(claim: Claim, broker: Broker, permit: Permit, not_after: float, settings: JourneySettings) -> Flow[None]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, NoReturn
 
 from ..errors import InvalidInput
@@ -122,6 +123,8 @@ def check(value: Any, limits: PayloadLimits | None = None) -> None:
         nodes += 1
         if nodes > limits.nodes:
             _refuse("", "too_many", f"more than {limits.nodes:,} values")
+        if isinstance(item, float) and not isfinite(item):
+            _refuse(pointer, "not_finite", "is beyond what a number can hold")
         if isinstance(item, str):
             _check_text(pointer, item, limits)
         elif isinstance(item, Mapping | list | tuple):

@@ -158,7 +158,7 @@ def test_the_context_of_the_first_arrival_is_kept(w: World) -> None:
 
 
 def test_a_source_must_be_a_short_text(w: World) -> None:
-    for source in ("", "x" * 101):
+    for source in ("", "x" * 101, "a\x00b", "a\nb", 7):
         with pytest.raises(InvalidInput):
             w.core.accept(body(), source=source)
 

@@ -12,7 +12,7 @@ from tests.journey import World, entry, world
 
 from tradecore import Signal
 from tradecore.errors import ConfigurationError
-from tradecore.models import FillRecord, Inbox, Job, OpenPosition, OrderOrigin, Trade, WebhookLog
+from tradecore.models import FillRecord, Inbox, Job, OpenPosition, OrderOrigin, Strategy, Trade, WebhookLog
 from tradecore.orders import routing
 from tradecore.trading import Submission
 
@@ -226,3 +226,15 @@ def test_a_failing_route_is_tried_again_and_ends_as_a_dead_letter(w: World, monk
     with w.core.db.transaction() as session:
         states = session.execute(select(Job.state).order_by(Job.id)).scalars().all()
         assert list(states) == ["done", "dead"]
+
+
+def test_an_inactive_strategy_opens_nothing_but_may_leave(w: World) -> None:
+    w.core.accept(entry("in", 10))
+    w.core.run_due()
+    with w.core.db.transaction() as session:
+        session.execute(select(Strategy)).scalar_one().active = False
+    w.core.accept(entry("more", 10))
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.core.run_due()
+    assert outcome(w, "more") == ("STRATEGY_INACTIVE", 0)
+    assert w.order("out").filled_quantity == 10

@@ -52,6 +52,8 @@ def test_plain_json_comes_back_unchanged(value: object) -> None:
         (b"[" + b"1," * 20_000 + b"1]", "too_many"),
         (b"x" * 5_000_000, "too_large"),
         (b"1" * 5000, "not_json"),
+        (b'{"a": 1e400}', "not_finite"),
+        (b'{"a": [-1e400]}', "not_finite"),
     ],
 )
 def test_hostile_bodies_are_refused_by_name(body: bytes, code: str) -> None:

@@ -1,0 +1,126 @@
+"""On the way to the broker: what is refused by us, what stops a connection, what an odd answer leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+from tests.journey import World, entry, world
+
+from tradecore import Signal
+from tradecore.brokers import Alpaca, BrokerClient
+from tradecore.clock import ManualClock
+from tradecore.hooks import ConnectionStopped, Hooks, UnmappedStatus
+from tradecore.models import BrokerConnection
+from tradecore.orders import JourneySettings
+from tradecore.orders.agenda import due
+from tradecore.simulators import AlpacaSimulator
+from tradecore.trading import Environment, OrderStatus, ReplaceRequest, Submission
+
+
+@pytest.fixture
+def w() -> Iterator[World]:
+    with world() as made:
+        yield made
+
+
+def connection(w: World) -> BrokerConnection:
+    with w.core.db.transaction() as session:
+        return session.execute(select(BrokerConnection)).scalar_one()
+
+
+def test_a_test_signal_never_reaches_real_money(w: World) -> None:
+    broker = w.core.brokers["alpaca"].broker
+    broker.environment = Environment.LIVE  # type: ignore[misc]
+    w.core.accept(entry("s-1", is_test=True))
+    w.core.accept(entry("s-2"))
+    w.core.run_due()
+    assert w.order("s-1").submission is Submission.DENIED
+    assert "test signal" in str(w.order("s-1").reject_reason)
+    assert w.order("s-2").status is OrderStatus.FILLED
+    assert len(w.sim.orders) == 1
+
+
+def test_what_the_broker_cannot_do_is_denied_in_a_sentence(w: World) -> None:
+    w.core.accept(entry("s-1", "1.5", order_type="stop_limit", stop_price="200", limit_price="201"))
+    w.core.accept(entry("s-2", "0.0000000001"))
+    w.core.run_due()
+    assert w.order("s-2").submission in (Submission.DENIED, Submission.REJECTED)
+    assert w.order("s-2").reject_reason
+
+
+def test_refused_credentials_stop_the_connection_and_the_intents_wait() -> None:
+    hooks, stopped = Hooks(), []
+    hooks.on(ConnectionStopped, stopped.append)
+    with world(hooks=hooks) as w:
+        w.sim.refuses_credentials(times=3)
+        w.core.accept(entry("s-1"))
+        w.core.run_due()
+        assert stopped
+        assert connection(w).status == "error"
+        assert "credentials" in str(connection(w).last_error) or connection(w).last_error
+        assert w.order("s-1").submission is Submission.RECORDED
+        w.settle(200, step=10)
+        assert w.order("s-1").status is OrderStatus.FILLED
+        assert (connection(w).status, connection(w).last_error) == ("connected", None)
+
+
+def test_credentials_refused_for_too_long_end_in_a_lapse() -> None:
+    with world(settings=JourneySettings(send_by=60)) as w:
+        w.sim.refuses_credentials(times=1000)
+        w.core.accept(entry("s-1"))
+        w.settle(200, step=10)
+        assert w.order("s-1").submission is Submission.LAPSED
+        assert not w.sim.orders
+
+
+def test_an_unmapped_word_keeps_the_status_and_is_told() -> None:
+    hooks, unmapped = Hooks(), []
+    hooks.on(UnmappedStatus, unmapped.append)
+    with world(hooks=hooks) as w:
+        w.sim.unknown_status(times=1, looks=3)
+        w.core.accept(entry("s-1"))
+        w.settle(60)
+        assert unmapped
+        assert w.order("s-1").status is OrderStatus.FILLED
+
+
+def test_orders_of_an_account_nobody_serves_lapse_by_name() -> None:
+    clock = ManualClock()
+    with world() as w:
+        w.core.accept(entry("s-1"))
+        w.core.run_due(limit=1)
+        clock = w.clock
+        other = BrokerClient(
+            Alpaca("k", "s", base_url="http://127.0.0.1:9"), clock=clock, transport=AlpacaSimulator().transport()
+        )
+        runtime = w.core._runtime
+        runtime.clients, runtime.brokers = {"elsewhere": other}, {"elsewhere": other.broker}
+        w.core.run_due()
+        assert w.order("s-1").submission is Submission.RECORDED
+        clock.advance(301)
+        w.core.run_due()
+        assert w.order("s-1").submission is Submission.LAPSED
+
+
+def test_nothing_is_due_for_ever_after_a_partial_fill_was_replaced(w: World) -> None:
+    w.sim.fills_partially(times=1, quantity=4, seconds=3600)
+    w.core.accept(entry("s-1", 10, order_type="limit", limit_price="158.32"))
+    w.core.run_due()
+    first = w.order("s-1")
+    assert first.filled_quantity == 4
+    w.core.orders.replace(first.client_order_id, ReplaceRequest.of(quantity=8))
+    w.settle(300, step=5)
+    with w.core.db.transaction() as session:
+        found = due(session, ("alpaca",))
+    assert not found.steps
+
+
+def test_a_flat_signal_without_symbol_is_the_strategys_market(w: World) -> None:
+    w.core.setup(strategies=[{"symbol": "spy", "market": "SPY"}])
+    w.core.accept(Signal.of(id="a", strategy="spy", action="entry", side="buy", quantity=3))
+    w.core.run_due()
+    w.core.accept(Signal.of(id="b", strategy="spy", action="flat"))
+    w.core.run_due()
+    assert w.order("b").filled_quantity == 3
