@@ -1,0 +1,137 @@
+"""`tradecore orders` and `tradecore worker`: the operator's hands at three in the morning."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.journey import World, entry, world
+
+from tradecore.cli import main
+from tradecore.trading import Submission
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Iterator[tuple[World, str]]:
+    """A world with one order in review, and its database's address."""
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    with world(url, profile="loose") as w:
+        w.sim.loses_request(times=1)
+        w.core.accept(entry("s-1"))
+        w.settle(120, step=5)
+        assert w.order("s-1").submission is Submission.REVIEW
+        yield w, url
+
+
+def run(url: str, *words: str) -> int:
+    return main(["orders", "--database", url, *words])
+
+
+def test_what_is_stuck_is_listed_with_its_reason(stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]) -> None:
+    w, url = stuck
+    assert run(url, "list", "--stuck") == 0
+    shown = capsys.readouterr().out
+    assert w.order("s-1").client_order_id in shown
+    assert "does not refuse a second one" in shown
+    assert run(url, "list", "--submission", "recorded") == 0
+    assert "no orders" in capsys.readouterr().out
+
+
+def test_one_order_is_shown_with_every_move(stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]) -> None:
+    w, url = stuck
+    order = w.order("s-1").client_order_id
+    assert run(url, "show", order) == 0
+    moves = re.findall(r"^ +(\d+) ", capsys.readouterr().out, re.M)
+    assert moves == [str(number) for number in range(1, len(w.core.orders.ledger(order)) + 1)]
+    assert main(["orders", "--database", url, "--json", "show", order]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0]["client_order_id"] == order
+    assert lines[-1]["target"] == "review"
+
+
+def test_a_review_needs_a_note_and_a_second_word_at_a_loose_broker(
+    stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    w, url = stuck
+    order = w.order("s-1").client_order_id
+    with pytest.raises(SystemExit):
+        run(url, "review", order, "send_again")
+    assert run(url, "review", order, "send_again", "--note", "books are empty", "--actor", "ada") == 2
+    assert "allow_second_send" in capsys.readouterr().err
+    assert run(url, "review", order, "rejected", "--note", "books are empty", "--actor", "ada") == 0
+    assert w.order("s-1").submission is Submission.REJECTED
+
+
+def test_a_cancel_is_recorded_once(stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]) -> None:
+    w, url = stuck
+    w.core.accept(entry("s-2", symbol="KO", order_type="limit", limit_price="1"))
+    w.core.run_due()
+    order = w.order("s-2").client_order_id
+    assert run(url, "cancel", order) == run(url, "cancel", order) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split()[0] == second.split()[0]
+    (cancel,) = [view for view in w.core.orders.list() if view.intent == "cancel"]
+    assert cancel.client_order_id == first.split()[0]
+
+
+def test_an_unknown_order_and_a_missing_database_are_said_plainly(
+    stuck: tuple[World, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, url = stuck
+    assert run(url, "show", "nothing") == 2
+    assert "there is no order" in capsys.readouterr().err
+    monkeypatch.delenv("TRADECORE_DATABASE_URL", raising=False)
+    assert main(["orders", "list"]) == 2
+    assert "TRADECORE_DATABASE_URL" in capsys.readouterr().err
+
+
+def test_a_database_that_is_not_migrated_says_so_and_how(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(f"sqlite:///{tmp_path / 'empty.db'}", "list") == 2
+    assert "tradecore db upgrade" in capsys.readouterr().err
+
+
+def test_a_worker_without_its_broker_lists_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("APCA_API_KEY_ID", raising=False)
+    monkeypatch.delenv("APCA_API_SECRET_KEY", raising=False)
+    url = f"sqlite:///{tmp_path / 'desk.db'}"
+    assert main(["worker", "--database", url]) == 2
+    assert "--broker" in capsys.readouterr().err
+    assert main(["worker", "--database", url, "--broker", "alpaca", "--broker", "nowhere"]) == 2
+    said = capsys.readouterr().err
+    assert "APCA_API_KEY_ID" in said
+    assert "'nowhere'" in said
+
+
+def test_a_worker_serves_and_stops_on_a_signal(stuck: tuple[World, str]) -> None:
+    _, url = stuck
+    environment = {
+        **os.environ,
+        "APCA_API_KEY_ID": "any",
+        "APCA_API_SECRET_KEY": "any",
+        "APCA_API_BASE_URL": "http://127.0.0.1:9",
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "tradecore", "worker", "--database", url, "--broker", "alpaca", "--poll", "0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+    try:
+        assert worker.stdout is not None
+        assert worker.stdout.readline().startswith("worker ready")
+        worker.send_signal(signal.SIGTERM)
+        rest, _ = worker.communicate(timeout=30)
+    finally:
+        worker.kill()
+    assert worker.returncode == 0
+    assert "stopping" in rest
