@@ -88,12 +88,13 @@ class AsyncDatabase(Footing):
             raise said from error
 
     async def _run(self, fn: Callable[Concatenate[Session, P], A], *args: P.args, **kwargs: P.kwargs) -> A:
+        began = time.monotonic()
         for attempt in range(1, self.tries + 1):
             try:
                 async with self._lane.turn(attempt), self._once() as session:
                     return await session.run_sync(fn, *args, **kwargs)
             except Exception as error:
-                await asyncio.sleep(pause_or_raise(error, attempt, self.tries))
+                await asyncio.sleep(pause_or_raise(error, attempt, self.tries, time.monotonic() - began, self.patience))
         raise AssertionError("the last try returns or raises")
 
     @asynccontextmanager

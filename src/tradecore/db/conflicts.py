@@ -116,15 +116,18 @@ def _constraint(error: Exception) -> str | None:
     return message.rsplit(" for key ", 1)[1].strip("'").split(".")[-1] if " for key " in message else None
 
 
-def pause_or_raise(error: Exception, attempt: int, tries: int) -> float:
+def pause_or_raise(error: Exception, attempt: int, tries: int, spent: float, patience: float) -> float:
     """Return the seconds to wait before the unit is run again, or raise what it ends with.
 
     Args:
         error: what the unit raised.
         attempt: which try it was, from 1.
         tries: how many there may be.
+        spent: seconds gone by since the first try began.
+        patience: seconds after which a lock that is not had is given up: each try may wait long for it.
     """
-    retried = trouble_of(error) in (Trouble.CONFLICT, Trouble.LOCKED, Trouble.LOST)
+    trouble = trouble_of(error)
+    retried = trouble in (Trouble.CONFLICT, Trouble.LOST) or (trouble is Trouble.LOCKED and spent < patience)
     if not retried or attempt >= tries:
         said = spoken(error)
         if said is error:

@@ -115,13 +115,14 @@ class Database(Footing):
             raise said from error
 
     def _run(self, fn: Callable[Concatenate[Session, P], A], *args: P.args, **kwargs: P.kwargs) -> A:
+        began = time.monotonic()
         for attempt in range(1, self.tries + 1):
             try:
                 with self._lane.turn(attempt), self._once() as session:
                     return fn(session, *args, **kwargs)
             except Exception as error:
                 # Real seconds, whatever the clock: the contention is real.
-                time.sleep(pause_or_raise(error, attempt, self.tries))
+                time.sleep(pause_or_raise(error, attempt, self.tries, time.monotonic() - began, self.patience))
         raise AssertionError("the last try returns or raises")
 
     @contextmanager

@@ -110,14 +110,23 @@ def engine_arguments(url: URL, settings: Settings, *, asynchronous: bool) -> dic
             return arguments | {"pool_size": 1, "max_overflow": 0, "pool_timeout": settings.statement_timeout}
     else:
         arguments |= {"pool_pre_ping": True, "pool_recycle": settings.recycle, "isolation_level": settings.isolation}
-        arguments["connect_args"] = {"connect_timeout": round(settings.connect_timeout)}
-        if name == "mysql":
-            arguments["connect_args"]["charset"] = "utf8mb4"
+        arguments["connect_args"] = _connecting(name, settings, asynchronous)
     return arguments | {
         "pool_size": settings.pool_size,
         "max_overflow": settings.pool_size,
         "pool_timeout": settings.connect_timeout,
     }
+
+
+def _connecting(name: str, settings: Settings, asynchronous: bool) -> dict[str, Any]:
+    # A server that vanished without a word must not hold a unit of work for ever.
+    vanished = round(settings.statement_timeout + settings.connect_timeout)
+    wanted: dict[str, Any] = {"connect_timeout": round(settings.connect_timeout)}
+    if name == "postgresql":
+        keepalive = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+        return wanted | keepalive | {"tcp_user_timeout": vanished * 1000}
+    wanted |= {"charset": "utf8mb4", "read_timeout": vanished}
+    return wanted if asynchronous else wanted | {"write_timeout": vanished}
 
 
 def arm(engine: Engine, settings: Settings, belongings: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import event, inspect, select, update
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.pool import QueuePool
 
 from ..clock import Clock, SystemClock
@@ -26,6 +26,7 @@ from .engines import Settings, arm, in_memory, parse_url
 from .ids import NODES, Mint
 from .leases import Lease, acquire_at
 from .moment import server_now
+from .versions import count_up, count_up_bulk
 
 __all__ = ["Footing", "TradeSession", "take_node"]
 
@@ -44,6 +45,16 @@ def _minted(session: Session, instance: object) -> None:
         mint = session.info.get(MINT)
         if mint is not None:
             instance.id = mint()
+
+
+@event.listens_for(TradeSession, "before_flush")
+def _versions(session: Session, *_: Any) -> None:
+    count_up(session)
+
+
+@event.listens_for(TradeSession, "do_orm_execute")
+def _bulk_versions(state: ORMExecuteState) -> None:
+    count_up_bulk(state)
 
 
 def take_node(session: Session, holder: str) -> int | None:
@@ -82,6 +93,7 @@ class Footing:
         self.settings = settings
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.tries = tries
+        self.patience = 2 * settings.lock_timeout
         self.mint = Mint(self.clock)
         self.holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"[:100]
         self._node_until = 0.0

@@ -16,8 +16,14 @@ def id_at(moment: datetime) -> int:
     """Return the smallest id of the millisecond of ``moment`` (aware): the bound for a time filter on ids.
 
     Before 2020 ids are negative, and still sort by time.
+
+    Raises:
+        ValueError: for a moment before April 1950 or after September 2089, which 63 bits do not reach.
     """
-    return ((moment - EPOCH) // MILLISECOND) << LOW_BITS
+    first = ((moment - EPOCH) // MILLISECOND) << LOW_BITS
+    if not -(2**63) <= first < 2**63:
+        raise ValueError(f"ids reach from April 1950 to September 2089, not to {moment:%Y-%m-%d}")
+    return first
 
 
 def time_of(id: int) -> datetime:
