@@ -130,7 +130,12 @@ def order_json(**changes: Any) -> dict[str, Any]:
     }
 
 
-LOOSE = Capabilities(order_types=frozenset(OrderType), times_in_force=frozenset(TimeInForce), client_id_dedupes=False)
+LOOSE = Capabilities(
+    order_types=frozenset(OrderType),
+    times_in_force=frozenset(TimeInForce),
+    client_id_dedupes=False,
+    find_by_client_id="eventual",
+)
 UNKNOWN = answer(404, {"code": 40410000, "message": "order not found"})
 
 

@@ -211,6 +211,26 @@ def test_results_of_an_old_outage_do_not_vote():
     assert guard.snapshot().calls == 0
 
 
+@pytest.mark.parametrize("good", [True, False])
+def test_a_call_that_outlives_an_outage_does_not_vote(good):
+    clock = ManualClock()
+    guard = breaker(clock, call_timeout=None)
+
+    def long_call():
+        fail(guard, 4)
+        clock.advance(30)
+        succeed(guard)
+        assert guard.snapshot().state == "closed"
+        if not good:
+            raise Down
+
+    try:
+        guard.call(long_call)
+    except Down:
+        assert not good
+    assert guard.snapshot().calls == 0
+
+
 def test_a_permit_is_settled_once():
     guard = breaker()
     permit = guard.acquire()
