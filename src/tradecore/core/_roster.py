@@ -62,6 +62,10 @@ class Roster:
         self._running.discard(step)
         self._resting.pop(step, None)
 
+    def leave(self, steps: Iterable[Step]) -> None:
+        """The steps were taken and not begun."""
+        self._running.difference_update(steps)
+
     def failed(self, step: Step, error: BaseException) -> None:
         """The step raised: it rests, and the hooks are told."""
         self._running.discard(step)

@@ -9,12 +9,13 @@ from typing import Any, Self, TypeVar
 
 from ..brokers import AsyncBrokerClient, Broker
 from ..clock import Clock
-from ..context import bind
+from ..context import bind, current_context
 from ..db import AsyncDatabase
 from ..errors import TradeCoreError
 from ..flow import Flow, arun
 from ..health import AsyncHealth
 from ..hooks import Hooks
+from ..orders.agenda import Step
 from ..orders.desk import AsyncDesk
 from ..orders.intake import accept
 from ..orders.settings import JourneySettings
@@ -177,7 +178,7 @@ class AsyncTradeCore:
             NotFound: the strategy is unknown; the id is not claimed.
             Conflict: the id was used before with another meaning.
         """
-        receipt = await self.run(
+        kept = await self.run(
             accept(
                 signal,
                 source=source,
@@ -186,8 +187,9 @@ class AsyncTradeCore:
                 limits=self._plan.limits,
             )
         )
-        self._nudge()
-        return receipt
+        if self._worker is not None and kept.job_id is not None:
+            self._worker.offer(Step("route", str(kept.job_id), trace=current_context().trace))
+        return kept.receipt
 
     async def setup(self, *, strategies: Sequence[Any] = (), rules: Sequence[Any] = ()) -> None:
         """Make sure these strategies and routing rules exist; may be called at every start.

@@ -8,12 +8,13 @@ from typing import Any, Self, TypeVar
 
 from ..brokers import Broker, BrokerClient
 from ..clock import Clock
-from ..context import bind
+from ..context import bind, current_context
 from ..db import Database
 from ..errors import TradeCoreError
 from ..flow import Flow, run
 from ..health import Health
 from ..hooks import Hooks
+from ..orders.agenda import Step
 from ..orders.desk import Desk
 from ..orders.intake import accept
 from ..orders.settings import JourneySettings
@@ -166,7 +167,7 @@ class TradeCore:
             NotFound: the strategy is unknown; the id is not claimed.
             Conflict: the id was used before with another meaning.
         """
-        receipt = self.run(
+        kept = self.run(
             accept(
                 signal,
                 source=source,
@@ -175,8 +176,9 @@ class TradeCore:
                 limits=self._plan.limits,
             )
         )
-        self._nudge()
-        return receipt
+        if self._worker is not None and kept.job_id is not None:
+            self._worker.offer(Step("route", str(kept.job_id), trace=current_context().trace))
+        return kept.receipt
 
     def setup(self, *, strategies: Sequence[Any] = (), rules: Sequence[Any] = ()) -> None:
         """Make sure these strategies and routing rules exist; may be called at every start.

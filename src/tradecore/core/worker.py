@@ -80,6 +80,22 @@ class Worker(_Base):
         """Ring: something was committed."""
         self._bell.set()
 
+    def offer(self, step: Step) -> None:
+        """Take up a step that was just made due, if there is room; else a later look finds it."""
+        with self._lock:
+            taken = self.roster.take([step], self._room()) if not self._stopping else []
+        if not taken or not self._submit(step):
+            self.wake()
+
+    def _submit(self, step: Step) -> bool:
+        try:
+            self._pool.submit(self._do, step)
+        except RuntimeError:  # the interpreter is ending and takes nothing more; the row still names the step
+            with self._lock:
+                self.roster.leave([step])
+            return False
+        return True
+
     def stop(self, timeout: float) -> None:
         """Take nothing new, and wait up to ``timeout`` real seconds for what runs."""
         self._stopping = True
@@ -94,9 +110,7 @@ class Worker(_Base):
             with self._lock:
                 steps = self.roster.take(found.steps, self._room())
             for step in steps:
-                try:
-                    self._pool.submit(self._do, step)
-                except RuntimeError:  # the interpreter is ending and takes nothing more; the row still names the step
+                if not self._submit(step):
                     return
             self._bell.wait(self._wait(found))
 
@@ -110,15 +124,21 @@ class Worker(_Base):
         return found
 
     def _do(self, step: Step) -> None:
-        try:
-            with bind(trace=step.trace):
-                self._run(self._runtime.agenda.flow(step))
-        except Exception as error:
-            with self._lock:
-                self.roster.failed(step, error)
-        else:
-            with self._lock:
-                self.roster.done(step)
+        following = [step]
+        while following and not self._stopping:
+            step = following.pop(0)
+            try:
+                with bind(trace=step.trace):
+                    more = self._run(self._runtime.agenda.flow(step))
+            except Exception as error:
+                with self._lock:
+                    self.roster.failed(step, error)
+            else:
+                with self._lock:
+                    self.roster.done(step)
+                    following += self.roster.take(more, len(more), shuffle=False)
+        with self._lock:
+            self.roster.leave(following)
         self._bell.set()
 
 
@@ -152,6 +172,18 @@ class AsyncWorker(_Base):
         """Ring: something was committed."""
         self._bell.set()
 
+    def offer(self, step: Step) -> None:
+        """Take up a step that was just made due, if there is room; else a later look finds it."""
+        if not self._stopping and self.roster.take([step], self._room()):
+            self._spawn(step)
+        else:
+            self.wake()
+
+    def _spawn(self, step: Step) -> None:
+        task = asyncio.create_task(self._do(step))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def stop(self, timeout: float) -> None:
         """Take nothing new, wait up to ``timeout`` real seconds for what runs, then cancel it: the rows know."""
         self._stopping = True
@@ -170,9 +202,7 @@ class AsyncWorker(_Base):
             found = await self._look() if self._room() > 0 else NOTHING
             steps = self.roster.take(found.steps, self._room())
             for step in steps:
-                task = asyncio.create_task(self._do(step))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._spawn(step)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._bell.wait(), self._wait(found))
 
@@ -186,11 +216,16 @@ class AsyncWorker(_Base):
         return found
 
     async def _do(self, step: Step) -> None:
-        try:
-            with bind(trace=step.trace):
-                await self._run(self._runtime.agenda.flow(step))
-        except Exception as error:
-            self.roster.failed(step, error)
-        else:
-            self.roster.done(step)
+        following = [step]
+        while following and not self._stopping:
+            step = following.pop(0)
+            try:
+                with bind(trace=step.trace):
+                    more = await self._run(self._runtime.agenda.flow(step))
+            except Exception as error:
+                self.roster.failed(step, error)
+            else:
+                self.roster.done(step)
+                following += self.roster.take(more, len(more), shuffle=False)
+        self.roster.leave(following)
         self._bell.set()

@@ -129,17 +129,32 @@ class Agenda:
         self.clock = clock
         self.settings = settings
 
-    def flow(self, step: Step) -> Flow[object]:
-        """Return the flow that does ``step``; its calls go to the step's account."""
-        if step.kind == "route":
-            return route_signal(int(step.key), self.route, self.settings)
+    def flow(self, step: Step) -> Flow[tuple[Step, ...]]:
+        """Return the flow that does ``step`` and returns the steps it made due; its calls go to the step's account.
+
+        What it returns only saves a look at the database: a step nobody takes up is found by the next one.
+        """
+        if step.kind in ("route", "sweep"):
+            return self._here(step)
+        return addressed(self._at_broker(step, self.brokers[step.account]), step.account)
+
+    def _here(self, step: Step) -> Flow[tuple[Step, ...]]:
         if step.kind == "sweep":
-            return sweep_order(int(step.key))
-        broker = self.brokers[step.account]
+            yield from sweep_order(int(step.key))
+            return ()
+        recorded = yield from route_signal(int(step.key), self.route, self.settings)
+        return tuple(
+            Step("submit", str(intent.order_id), intent.account, step.trace)
+            for intent in recorded
+            if intent.account in self.brokers
+        )
+
+    def _at_broker(self, step: Step, broker: Broker) -> Flow[tuple[Step, ...]]:
         if step.kind == "submit":
-            flow: Flow[object] = submit(int(step.key), broker, self.owner, self.clock, self.settings)
-        elif step.kind == "resolve":
-            flow = resolve(int(step.key), broker, self.settings)
+            has_it = yield from submit(int(step.key), broker, self.owner, self.clock, self.settings)
+            return (Step("watch", step.account, step.account),) if has_it else ()
+        if step.kind == "resolve":
+            yield from resolve(int(step.key), broker, self.settings)
         else:
-            flow = watch(step.account, broker, self.settings)
-        return addressed(flow, step.account)
+            yield from watch(step.account, broker, self.settings)
+        return ()

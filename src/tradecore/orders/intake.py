@@ -34,7 +34,7 @@ from ._journal import tell
 from .positions import has_platform, strategy_id_of
 from .settings import JourneySettings
 
-__all__ = ["ROUTE_TASK", "Arrival", "accept", "read"]
+__all__ = ["ROUTE_TASK", "Arrival", "Kept", "accept", "read"]
 
 ROUTE_TASK = "route_signal"
 PREVIEW = 2_000
@@ -58,6 +58,18 @@ class Arrival:
     canonical_sha256: str
     canonical: dict[str, Any] = field(repr=False)
     job_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A signal that is durable.
+
+    Attributes:
+        job_id: the routing job this arrival made, so that a worker beside us need not look for it; None for a repeat.
+    """
+
+    receipt: Receipt
+    job_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,7 @@ def accept(
     tenant: str,
     settings: JourneySettings,
     limits: PayloadLimits,
-) -> Flow[Receipt]:
+) -> Flow[Kept]:
     """Keep a signal durably and return its receipt.
 
     Raises:
@@ -131,7 +143,7 @@ def accept(
 # -- the transactions ---------------------------------------------------------------------------------------------
 
 
-def keep(session: Session, arrival: Arrival, settings: JourneySettings) -> Receipt | Refusal:
+def keep(session: Session, arrival: Arrival, settings: JourneySettings) -> Kept | Refusal:
     """Insert the inbox row with its routing job, or answer like the first time."""
     at = now(session)
     signal = arrival.signal
@@ -157,7 +169,7 @@ def keep(session: Session, arrival: Arrival, settings: JourneySettings) -> Recei
 
 def _first(
     session: Session, arrival: Arrival, strategy_id: int | None, at: datetime, settings: JourneySettings
-) -> Receipt:
+) -> Kept:
     signal, context = arrival.signal, current_context()
     inbox_id = new_id(session)
     receipt = Receipt(id=str(inbox_id), signal_id=signal.id, received_at=at, request_id=context.request_id)
@@ -179,8 +191,10 @@ def _first(
     session.add(inbox)
     session.flush()
     log_id = _log(session, arrival, WebhookStatus.RECEIVED, inbox_id=inbox.id, strategy_id=strategy_id)
+    job_id = new_id(session)
     session.add(
         Job(
+            id=job_id,
             uid=arrival.job_uid,
             task=ROUTE_TASK,
             args={"v": 1, "inbox_id": str(inbox.id), "webhook_log_id": str(log_id) if log_id else None},
@@ -198,20 +212,20 @@ def _first(
         session,
         SignalAccepted(inbox_id=inbox.id, source=arrival.source, signal_id=signal.id, duplicate=False),
     )
-    return receipt
+    return Kept(receipt, job_id)
 
 
-def _repeat(session: Session, first: Inbox, arrival: Arrival) -> Receipt | Refusal:
+def _repeat(session: Session, first: Inbox, arrival: Arrival) -> Kept | Refusal:
     receipt = Receipt(**first.receipt)
     if first.job_uid == arrival.job_uid:
-        return receipt  # our own row: the commit that seemed lost was done
+        return Kept(receipt)  # our own row: the commit that seemed lost was done
     if first.canonical_sha256 == arrival.canonical_sha256:
         _log(session, arrival, WebhookStatus.DUPLICATE, inbox_id=first.id)
         tell(
             session,
             SignalAccepted(inbox_id=first.id, source=first.source, signal_id=first.signal_id, duplicate=True),
         )
-        return receipt.again()
+        return Kept(receipt.again())
     conflict = Conflict(
         f"signal {first.signal_id!r} of {first.source!r} was received at {first.received_at.isoformat()} "
         f"with another meaning (sha256 {first.canonical_sha256[:12]}, this one {arrival.canonical_sha256[:12]}); "

@@ -76,6 +76,7 @@ class Recorded:
     order_id: int
     client_order_id: str
     submission: Submission
+    account: str
 
 
 def _row(origin: Origin, intent: Intent, id: str, body: dict[str, Any], at: datetime, send_by: float) -> OrderRecord:
@@ -142,7 +143,7 @@ def record_order(
         )
     record(session, row, at, {"reason": denied[1]} if denied else {})
     _link(session, row, origin)
-    return Recorded(row.id, row.client_order_id, row.submission)
+    return Recorded(row.id, row.client_order_id, row.submission, row.account)
 
 
 def _target(session: Session, order_id: int) -> OrderRecord:
@@ -154,7 +155,7 @@ def _target(session: Session, order_id: int) -> OrderRecord:
 
 def _same(session: Session, id: str) -> Recorded | None:
     row = session.execute(select(OrderRecord).where(OrderRecord.client_order_id == id)).scalar_one_or_none()
-    return None if row is None else Recorded(row.id, row.client_order_id, row.submission)
+    return None if row is None else Recorded(row.id, row.client_order_id, row.submission, row.account)
 
 
 def _origin_of(session: Session, target: OrderRecord) -> Origin:
@@ -191,7 +192,7 @@ def record_cancel(session: Session, order_id: int, settings: JourneySettings, re
     ).scalar_one_or_none()
     ended = (Submission.LAPSED, Submission.REJECTED, Submission.DENIED)
     if earlier is not None and earlier.submission not in ended:
-        return Recorded(earlier.id, earlier.client_order_id, earlier.submission)
+        return Recorded(earlier.id, earlier.client_order_id, earlier.submission, earlier.account)
     at = now(session)
     number = 0 if earlier is None else earlier.id
     name = client_order_id("cancel", target.client_order_id, number)
@@ -203,7 +204,7 @@ def record_cancel(session: Session, order_id: int, settings: JourneySettings, re
     audit(
         session, action="order.cancel", resource_type="order", resource_id=target.client_order_id, reason=reason or None
     )
-    return Recorded(row.id, row.client_order_id, row.submission)
+    return Recorded(row.id, row.client_order_id, row.submission, row.account)
 
 
 def record_replace(session: Session, order_id: int, change: ReplaceRequest, settings: JourneySettings) -> Recorded:
@@ -248,4 +249,4 @@ def record_replace(session: Session, order_id: int, change: ReplaceRequest, sett
         resource_id=target.client_order_id,
         new=change.body(),
     )
-    return Recorded(row.id, row.client_order_id, row.submission)
+    return Recorded(row.id, row.client_order_id, row.submission, row.account)

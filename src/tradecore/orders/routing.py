@@ -35,7 +35,7 @@ from ..trading import Intent, OrderRequest, OrderType, Side, Signal, SignalActio
 from ._again import again
 from ._journal import tell
 from .connections import connection_of
-from .intents import Origin, client_order_id, record_order
+from .intents import Origin, Recorded, client_order_id, record_order
 from .positions import has_platform, held
 from .settings import JourneySettings
 
@@ -80,8 +80,8 @@ class Plan:
     wait: bool = False
 
 
-def route_signal(job_id: int, route: str | None, settings: JourneySettings) -> Flow[int]:
-    """Route one accepted signal; return how many intents were recorded.
+def route_signal(job_id: int, route: str | None, settings: JourneySettings) -> Flow[tuple[Recorded, ...]]:
+    """Route one accepted signal; return the intents that were recorded.
 
     An error is counted on the job and tried again later; after the last attempt the job is a dead letter.
     """
@@ -93,12 +93,12 @@ def route_signal(job_id: int, route: str | None, settings: JourneySettings) -> F
         raise
 
 
-def route_job(session: Session, job_id: int, route: str | None, settings: JourneySettings) -> int:
+def route_job(session: Session, job_id: int, route: str | None, settings: JourneySettings) -> tuple[Recorded, ...]:
     """Turn the signal of a routing job into intents and finish the job, in one transaction."""
     job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
     at = now(session)
     if job is None or job.state is not JobState.READY or job.run_at > at:
-        return 0
+        return ()
     inbox = session.get_one(Inbox, int(job.args["inbox_id"]))
     signal = Signal(**inbox.signal)
     destinations = _destinations(session, signal, route)
@@ -106,18 +106,17 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
     plans = [_plan(session, inbox, signal, symbol, place, at, settings) for place in destinations]
     if any(plan.wait for plan in plans):
         job.run_at = at + timedelta(seconds=settings.watch_every)
-        return 0
+        return ()
     log_id = int(job.args["webhook_log_id"]) if job.args.get("webhook_log_id") else None
-    count = 0
+    recorded: list[Recorded] = []
     for plan in plans:
         if plan.request is None:
             continue
         origin = _origin(session, inbox, signal, plan.destination, log_id)
-        record_order(session, plan.request, origin, settings, denied=plan.denied)
-        count += 1
-    reason = None if count else (plans[0].nothing if plans else "NO_RULE")
-    _finish(session, job, inbox, log_id, count, reason, at)
-    return count
+        recorded.append(record_order(session, plan.request, origin, settings, denied=plan.denied))
+    reason = None if recorded else (plans[0].nothing if plans else "NO_RULE")
+    _finish(session, job, inbox, log_id, len(recorded), reason, at)
+    return tuple(recorded)
 
 
 def job_failed(session: Session, job_id: int, error: str, settings: JourneySettings) -> None:

@@ -322,19 +322,21 @@ def _words(error: TradeCoreError) -> dict[str, Any]:
 # -- the flows ----------------------------------------------------------------------------------------------------
 
 
-def submit(order_id: int, broker: Broker, owner: str, clock: Clock, settings: JourneySettings) -> Flow[None]:
-    """Bring one recorded intent to the broker, once."""
+def submit(order_id: int, broker: Broker, owner: str, clock: Clock, settings: JourneySettings) -> Flow[bool]:
+    """Bring one recorded intent to the broker, once; return whether the broker has it."""
     claim = yield from Work(claim_order, order_id, owner, settings)
     if claim is None:
-        return
+        return False
     denial = _denial(claim, broker)
     if denial is not None:
-        return (yield from Work(deny, claim, denial))
+        yield from Work(deny, claim, denial)
+        return False
     try:
         # Before SENDING is committed: after it a call of kind `order` never waits.
         permit = yield from Admit("order")
     except NotSent as refusal:
-        return (yield from Work(put_back, claim, refusal, settings))
+        yield from Work(put_back, claim, refusal, settings)
+        return False
     not_after = clock.monotonic() + settings.send_max
     try:
         sending = yield from Work(begin_send, claim, settings)
@@ -345,7 +347,7 @@ def submit(order_id: int, broker: Broker, owner: str, clock: Clock, settings: Jo
         raise
     if not sending:
         permit.give_back()
-        return None
+        return False
     return (yield from _call(claim, broker, permit, not_after, settings))
 
 
@@ -364,7 +366,7 @@ def _denial(claim: Claim, broker: Broker) -> OrderDenied | None:
     return CapabilityMissing(objection, broker=broker.name, client_order_id=claim.client_order_id)
 
 
-def _call(claim: Claim, broker: Broker, permit: Permit, not_after: float, settings: JourneySettings) -> Flow[None]:
+def _call(claim: Claim, broker: Broker, permit: Permit, not_after: float, settings: JourneySettings) -> Flow[bool]:
     order: Order | None = None
     try:
         if claim.intent is Intent.CANCEL:
@@ -382,6 +384,8 @@ def _call(claim: Claim, broker: Broker, permit: Permit, not_after: float, settin
         yield from Work(doubt, claim, error)
     else:
         yield from Work(acknowledged, claim, order)
+        return True
+    return False
 
 
 def sweep_order(order_id: int) -> Flow[None]:
