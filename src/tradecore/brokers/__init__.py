@@ -4,6 +4,16 @@ from .alpaca import Alpaca
 from .capabilities import Capabilities
 from .client import AsyncBrokerClient, BrokerClient
 from .evidence import BreakerOpen, ErrorRow
+from .outcomes import differences
 from .protocol import Broker
 
-__all__ = ["Alpaca", "AsyncBrokerClient", "BreakerOpen", "Broker", "BrokerClient", "Capabilities", "ErrorRow"]
+__all__ = [
+    "Alpaca",
+    "AsyncBrokerClient",
+    "BreakerOpen",
+    "Broker",
+    "BrokerClient",
+    "Capabilities",
+    "ErrorRow",
+    "differences",
+]

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..audit import record as audit
-from ..brokers import Broker, Capabilities
+from ..brokers import Broker, Capabilities, differences
 from ..errors import BrokerError
 from ..flow import Flow, Work
 from ..hooks import ReviewNeeded
 from ..models import OrderRecord
-from ..trading import Intent, Order, OrderStatus, Submission
+from ..trading import Intent, Order, OrderRequest, OrderStatus, Submission
 from ..trading.exact import decimal
 from ..trading.lifecycle import Evidence
 from ._journal import Journal, tell
@@ -83,15 +82,15 @@ def found(session: Session, look: Look, order: Order) -> None:
 
 
 def _difference(row: OrderRecord, order: Order) -> str | None:
-    """Return what tells the broker's order from ours, or None. Compared: what no broker rewrites."""
-    body: dict[str, Any] = dict(row.body or {})
+    """Return in what the broker's order is not the one we wrote, or None."""
+    body = dict(row.body or {})
     if row.intent is Intent.ORDER:
-        for name, theirs in (("symbol", order.symbol), ("side", str(order.side))):
-            if body.get(name) != theirs:
-                return f"{name} is {theirs}, ours is {body.get(name)}"
-    for name, size in (("quantity", order.quantity), ("limit_price", order.limit_price)):
-        if body.get(name) is not None and size is not None and decimal(body[name]) != size:
-            return f"{name} is {size}, ours is {body[name]}"
+        different = [str(item["field"]) for item in differences(OrderRequest(**body), order)]
+        return f"{', '.join(different)} differ" if different else None
+    # Of a replacement only prices are compared: whether its quantity is the total or the rest is not documented.
+    for name, theirs in (("limit_price", order.limit_price), ("stop_price", order.stop_price)):
+        if body.get(name) is not None and theirs is not None and decimal(body[name]) != theirs:
+            return f"{name} differs"
     return None
 
 

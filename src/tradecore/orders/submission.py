@@ -352,8 +352,13 @@ def submit(order_id: int, broker: Broker, owner: str, clock: Clock, settings: Jo
 
 
 def _denial(claim: Claim, broker: Broker) -> OrderDenied | None:
-    if claim.intent is not Intent.ORDER:
+    if claim.intent is Intent.CANCEL:
         return None
+    if claim.intent is Intent.REPLACE:
+        if broker.capabilities.replace:
+            return None
+        words = f"{broker.name} does not change orders; cancel this one and send another"
+        return CapabilityMissing(words, broker=broker.name, client_order_id=claim.client_order_id)
     if claim.is_test and broker.environment is Environment.LIVE:
         return OrderDenied(
             "the order comes from a test signal, and this account trades real money",

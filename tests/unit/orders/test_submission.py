@@ -124,3 +124,27 @@ def test_a_flat_signal_without_symbol_is_the_strategys_market(w: World) -> None:
     w.core.accept(Signal.of(id="b", strategy="spy", action="flat"))
     w.core.run_due()
     assert w.order("b").filled_quantity == 3
+
+
+def test_a_replacement_whose_answer_was_lost_is_found_whatever_its_quantity_means(w: World) -> None:
+    w.sim.fills_partially(times=1, quantity=4, seconds=3600)
+    w.core.accept(entry("s-1", 10, order_type="limit", limit_price="158.32"))
+    w.core.run_due()
+    first = w.order("s-1").client_order_id
+    w.sim.loses_reply(times=1, on="replace")
+    change = w.core.orders.replace(first, ReplaceRequest.of(quantity=8, limit_price="158.00"))
+    w.settle(60)
+    assert w.core.orders.get(change.client_order_id).submission is Submission.ACKNOWLEDGED
+    assert w.core.orders.get(first).status is OrderStatus.REPLACED
+    assert len(w.sim.orders) == 2
+
+
+def test_another_order_under_our_id_is_a_persons_to_judge(w: World) -> None:
+    w.sim.loses_reply(times=1)
+    w.core.accept(entry("s-1"))
+    w.core.run_due(limit=2)
+    theirs = w.sim.orders[0]
+    object.__setattr__(theirs.terms, "quantity", theirs.terms.quantity * 2)
+    w.settle(10)
+    assert w.order("s-1").submission is Submission.REVIEW
+    assert "quantity" in str(w.order("s-1").question)
