@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -183,9 +183,11 @@ class AsyncDatabase(Footing):
             raise RuntimeError("await look_for_platform() first")
         return self._platform
 
-    async def ensure_partitions(self, ahead: int = 3, since: datetime | None = None) -> list[str]:
+    async def ensure_partitions(
+        self, ahead: int = 3, since: datetime | None = None, tables: Sequence[str] | None = None
+    ) -> list[str]:
         """Make the partitions that are missing; see :meth:`Database.ensure_partitions`."""
-        return await self.run(self.make_partitions, ahead, since)
+        return await self.run(self.make_partitions, ahead, since, tables)
 
     async def partitions_ahead(self) -> int | None:
         """Return how many periods ahead are ready; see :meth:`Database.partitions_ahead`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -219,14 +219,17 @@ class Database(Footing):
                 self._platform = inspect(connection).has_table(PLATFORM_TABLE)
         return self._platform
 
-    def ensure_partitions(self, ahead: int = 3, since: datetime | None = None) -> list[str]:
+    def ensure_partitions(
+        self, ahead: int = 3, since: datetime | None = None, tables: Sequence[str] | None = None
+    ) -> list[str]:
         """Make the partitions that are missing (PostgreSQL), and return their names.
 
         Args:
             ahead: how many months, and years, beyond the present one by :attr:`clock`.
             since: from when on, before importing rows of the past.
+            tables: the tables' names; all partitioned ones when left out.
         """
-        return self.run(self.make_partitions, ahead, since)
+        return self.run(self.make_partitions, ahead, since, tables)
 
     def partitions_ahead(self) -> int | None:
         """Return how many periods ahead are ready, at the table with the fewest; None where nothing is partitioned."""

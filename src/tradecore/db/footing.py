@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -164,9 +164,11 @@ class Footing:
             with self._lock:
                 self._inside.discard(me)
 
-    def make_partitions(self, session: Session, ahead: int, since: datetime | None) -> list[str]:
+    def make_partitions(
+        self, session: Session, ahead: int, since: datetime | None, names: Sequence[str] | None
+    ) -> list[str]:
         """Make the partitions that are missing in the session's transaction."""
-        tables = Base.metadata.sorted_tables
+        tables = [table for table in Base.metadata.sorted_tables if names is None or table.name in names]
         return partitions.create(session.connection(), tables, self.clock.now(), count=ahead, since=since)
 
     def count_partitions(self, session: Session) -> int | None:

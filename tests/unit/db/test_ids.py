@@ -23,7 +23,7 @@ def test_ids_of_one_mint_only_rise_whatever_the_clock_does(steps):
         clock.advance(step)
         minted.append(mint())
     assert minted == sorted(set(minted))
-    assert {(id >> 12) & 1023 for id in minted} == {5}
+    assert {(minted_id >> 12) & 1023 for minted_id in minted} == {5}
 
 
 def test_a_standing_clock_still_mints_ten_thousand_ids():
@@ -78,7 +78,7 @@ def test_databases_on_one_database_mint_for_different_nodes(shared_database_url)
     # A third one begins at the same instant as the two before it, and must not repeat their ids.
     with Database(shared_database_url, clock=ManualClock()) as third:
         minted.append(third.run(new_id))
-    assert len({(id >> 12) & 1023 for id in minted}) == 3
+    assert len({(minted_id >> 12) & 1023 for minted_id in minted}) == 3
 
 
 def test_nodes_are_handed_out_in_rotation(sqlite_url):

@@ -48,8 +48,8 @@ def _back(db, **values):
         session.flush()
         return row.id
 
-    id = db.run(write)
-    row = db.run(lambda session: session.get_one(Sample, id))
+    key = db.run(write)
+    row = db.run(lambda session: session.get_one(Sample, key))
     return {name: getattr(row, name) for name in values}
 
 
@@ -157,8 +157,8 @@ def test_no_table_has_a_float(db):
 
 def test_every_foreign_key_says_what_happens_on_delete_and_has_an_index():
     for table in Base.metadata.tables.values():
-        leading = {tuple(index.columns)[0].name for index in table.indexes}
-        leading |= {tuple(c.columns)[0].name for c in table.constraints if hasattr(c, "columns") and len(c.columns)}
+        leading = {next(iter(index.columns)).name for index in table.indexes}
+        leading |= {next(iter(c.columns)).name for c in table.constraints if hasattr(c, "columns") and len(c.columns)}
         for key in table.foreign_keys:
             assert key.ondelete in ("CASCADE", "SET NULL", "RESTRICT"), key
             assert key.parent.name in leading, f"{table.name}.{key.parent.name} has no index"
