@@ -8,6 +8,7 @@ from .holding import Held
 from .ids import historic_id, id_at, new_id, time_of
 from .leases import Lease
 from .moment import now
+from .reading import only_reads
 from .types import EnumString, ExactDecimal, ExactString, Json, UtcDateTime
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "leases",
     "new_id",
     "now",
+    "only_reads",
     "time_of",
 ]

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
 from ..errors import ConfigurationError
+from .reading import READS
 
 __all__ = ["Settings", "arm", "engine_arguments", "parse_url"]
 
@@ -149,7 +150,7 @@ def arm(engine: Engine, settings: Settings, belongings: dict[str, Any]) -> None:
         @event.listens_for(engine, "begin")
         def begun(connection: Any) -> None:
             # IMMEDIATE: a read that turns into a write would fail at once, whatever the busy time-out.
-            reads = connection.get_execution_options().get("tradecore_read")
+            reads = connection.get_execution_options().get(READS)
             connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from ..brokers import Broker
 from ..clock import Clock
-from ..db import now
+from ..db import now, only_reads
 from ..flow import Flow, addressed
 from ..models import Job, OrderRecord
 from ..models.enums import JobState
@@ -55,6 +55,7 @@ class Due:
 
 def due(session: Session, accounts: tuple[str, ...], limit: int = 100) -> Due:
     """Return what is due now in the given accounts, in the order of the journey, oldest first."""
+    only_reads(session)
     at = now(session)
     queries = _queries(accounts)
     moment = {"at": at, "most": limit}

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from ..brokers import Broker
-from ..db import now
+from ..db import now, only_reads
 from ..errors import BrokerError
 from ..flow import Exclusive, Flow, Work
 from ..hooks import FillBooked
@@ -48,6 +48,7 @@ class Watched:
 
 def watched(session: Session, account: str, limit: int = WATCH_AT_ONCE) -> tuple[Watched, ...]:
     """Return the acknowledged orders of an account that are due for a look, oldest due first."""
+    only_reads(session)
     rows = session.execute(
         select(
             OrderRecord.id,
