@@ -25,29 +25,21 @@ from ..models import (
     Inbox,
     Job,
     OrderOrigin,
-    OrderRecord,
     RoutingRule,
     Strategy,
     WebhookLog,
 )
 from ..models.enums import JobState, WebhookStatus
-from ..trading import Intent, OrderRequest, OrderType, Side, Signal, SignalAction, Submission
+from ..trading import Intent, OrderRequest, Side, Signal, SignalAction
 from ._again import again
 from ._journal import tell
 from .connections import connection_of
+from .exposure import fate_is_open, under_way
 from .intents import Origin, Recorded, client_order_id, record_order
 from .positions import has_platform, held
 from .settings import JourneySettings
 
 __all__ = ["Destination", "route_signal"]
-
-_UNSETTLED = (
-    Submission.RECORDED,
-    Submission.CLAIMED,
-    Submission.SENDING,
-    Submission.CONFIRMING,
-    Submission.UNKNOWN,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +97,9 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
     symbol = signal.symbol or _strategy_market(session, signal.strategy)
     plans = [_plan(session, inbox, signal, symbol, place, at, settings) for place in destinations]
     if any(plan.wait for plan in plans):
-        job.run_at = at + timedelta(seconds=settings.watch_every)
+        # The longer it waited the rarer the look: a queue of exits must not keep the database busy with waiting.
+        age = (at - inbox.received_at).total_seconds()
+        job.run_at = at + timedelta(seconds=max(settings.watch_every, age / 4))
         return ()
     log_id = int(job.args["webhook_log_id"]) if job.args.get("webhook_log_id") else None
     recorded: list[Recorded] = []
@@ -244,11 +238,12 @@ def _plan(
         request = _request(inbox, signal, symbol, place, signal.side, signal.quantity * place.multiplier)
         return Plan(place, request, denied=_risk(session, signal, symbol, place, request, at))
     patient = at < inbox.received_at + timedelta(seconds=settings.exit_patience)
-    if patient and _entries_open(session, signal, symbol, place):
+    if patient and fate_is_open(session, inbox, place.account, signal.strategy, symbol):
         return Plan(place, wait=True)
     position = held(session, place.account, signal.strategy, symbol, place.connection_id)
     side = Side.SELL if position > 0 else Side.BUY
-    available = abs(position) - _leaving(session, signal, symbol, place, side)
+    # After the position, whose lock lets no fill be booked in between.
+    available = abs(position) - under_way(session, place.account, signal.strategy, symbol, side)
     if available <= 0 or (signal.side is not None and signal.side is not side):
         return Plan(place, nothing="NOTHING_TO_CLOSE")
     wanted = available if signal.quantity is None else min(signal.quantity * place.multiplier, available)
@@ -269,55 +264,13 @@ def _request(
     )
 
 
-def _of_position(signal: Signal, symbol: str, place: Destination) -> list[object]:
-    return [
-        OrderRecord.account == place.account,
-        OrderRecord.strategy == signal.strategy,
-        OrderRecord.symbol == symbol,
-        OrderRecord.intent != Intent.CANCEL,
-    ]
-
-
-def _entries_open(session: Session, signal: Signal, symbol: str, place: Destination) -> bool:
-    """Return whether an order may still change this position within moments: unsent, unknown, or at the market."""
-    return bool(
-        session.execute(
-            select(OrderRecord.id)
-            .where(
-                *_of_position(signal, symbol, place),  # type: ignore[arg-type]
-                or_(
-                    OrderRecord.submission.in_(_UNSETTLED),
-                    (OrderRecord.submission == Submission.ACKNOWLEDGED)
-                    & (OrderRecord.order_type == OrderType.MARKET)
-                    & OrderRecord.next_at.is_not(None)
-                    & OrderRecord.ended_at.is_(None),
-                ),
-            )
-            .limit(1)
-        ).first()
-    )
-
-
-def _leaving(session: Session, signal: Signal, symbol: str, place: Destination, side: Side) -> Decimal:
-    """Return the units that open orders on the exit's side would still take out of the position."""
-    rows = session.execute(
-        select(OrderRecord.quantity, OrderRecord.filled_quantity).where(
-            *_of_position(signal, symbol, place),  # type: ignore[arg-type]
-            OrderRecord.side == side,
-            OrderRecord.ended_at.is_(None),
-            OrderRecord.submission.in_((*_UNSETTLED, Submission.ACKNOWLEDGED, Submission.REVIEW)),
-        )
-    )
-    return sum((quantity - filled for quantity, filled in rows if quantity is not None), Decimal(0))
-
-
 def _risk(
     session: Session, signal: Signal, symbol: str, place: Destination, request: OrderRequest, at: datetime
 ) -> tuple[str, str] | None:
     """Return (code, sentence) where a limit of the rule forbids the entry; no quantity is ever cut to fit."""
     if place.max_position_size is not None and request.quantity is not None:
         position = held(session, place.account, signal.strategy, symbol, place.connection_id) * request.side.sign
-        pending = _leaving(session, signal, symbol, place, request.side)
+        pending = under_way(session, place.account, signal.strategy, symbol, request.side)
         if position + pending + request.quantity > place.max_position_size:
             return (
                 RiskExceeded.code,

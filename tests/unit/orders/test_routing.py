@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +13,11 @@ from sqlalchemy import select
 from tests.journey import World, entry, world
 
 from tradecore import Signal
-from tradecore.errors import ConfigurationError
+from tradecore.errors import BrokerError, ConfigurationError
+from tradecore.flow import Flow
 from tradecore.models import FillRecord, Inbox, Job, OpenPosition, OrderOrigin, Strategy, Trade, WebhookLog
 from tradecore.orders import routing
-from tradecore.trading import Submission
+from tradecore.trading import Fill, OrderStatus, Submission
 
 
 @pytest.fixture
@@ -156,6 +159,58 @@ def test_two_exits_do_not_leave_more_than_there_is(w: World) -> None:
         w.core.run_due()
     assert w.order("limit-1").quantity == 8
     assert w.order("limit-2").quantity == 2
+
+
+@contextmanager
+def fills_unread(w: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The broker reports orders as filled, and its list of executions cannot be read."""
+
+    def unread(**_: object) -> Flow[tuple[Fill, ...]]:
+        raise BrokerError("the list of executions cannot be read")
+        yield
+
+    with monkeypatch.context() as patched:
+        patched.setattr(w.core.brokers["alpaca"].broker, "fills", unread)
+        yield
+
+
+def test_an_exit_waits_for_fills_that_are_reported_and_not_booked(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fills_unread(w, monkeypatch):
+        w.core.accept(entry("in", 10))
+        w.settle(5)
+        assert w.order("in").status is OrderStatus.FILLED
+        w.core.accept(signal("out", "exit", side="sell"))
+        w.settle(5)
+        assert outcome(w, "out") == (None, 0)
+    w.settle(30)
+    assert w.order("out").filled_quantity == 10
+
+
+def test_an_exit_never_sells_what_another_sold_though_its_fill_is_not_booked(
+    w: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w.core.accept(entry("in", 10))
+    w.settle(5)
+    with fills_unread(w, monkeypatch):
+        w.core.accept(signal("out", "exit", side="sell"))
+        w.settle(5)
+        w.core.accept(signal("again", "exit", side="sell"))
+        w.settle(70)
+        assert outcome(w, "again") == ("NOTHING_TO_CLOSE", 0)
+    w.settle(60)
+    assert not w.sim.books()["positions"]
+
+
+def test_an_exit_waits_for_an_earlier_signal_that_is_not_routed(w: World) -> None:
+    w.core.accept(entry("in", 10))
+    with w.core.db.transaction() as session:
+        job = session.execute(select(Job)).scalar_one()
+        job.run_at += timedelta(seconds=5)
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.core.run_due()
+    assert outcome(w, "out") == (None, 0)
+    w.settle(30)
+    assert w.order("in").filled_quantity == w.order("out").filled_quantity == 10
 
 
 def test_a_limit_of_the_rule_denies_and_cuts_nothing(ruled: World) -> None:
