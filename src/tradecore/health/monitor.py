@@ -20,7 +20,7 @@ __all__ = ["AsyncHealth", "Health"]
 
 # A hung socket does not wait for a simulated clock: time boxes run on the machine's.
 _MACHINE = SystemClock()
-_STOPPING = Reading("accepting", "unhealthy", True, "the service is shutting down")
+_STOPPING = Reading("accepting", "unhealthy", True, "no requests are taken: it starts or shuts down")
 
 
 class _Board:
@@ -108,7 +108,7 @@ class Health(_Board):
 
         Args:
             kind: ``live`` looks at nothing, ``ready`` at what takes part in readiness, ``all`` at everything.
-            accepting: False while the service shuts down: nothing is looked at, and the answer is unhealthy
+            accepting: False while the service starts or shuts down: nothing is looked at, and the answer is unhealthy
                 (except for ``live``).
         """
         watches = self._asked(kind)
@@ -187,7 +187,7 @@ class AsyncHealth(_Board):
 
         Args:
             kind: ``live`` looks at nothing, ``ready`` at what takes part in readiness, ``all`` at everything.
-            accepting: False while the service shuts down: nothing is looked at, and the answer is unhealthy
+            accepting: False while the service starts or shuts down: nothing is looked at, and the answer is unhealthy
                 (except for ``live``).
         """
         watches = self._asked(kind)

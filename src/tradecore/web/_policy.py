@@ -56,6 +56,11 @@ class Gate:
             return not getattr(core, "draining", False)
         return not self._was_open
 
+    @property
+    def ready(self) -> bool:
+        """Whether requests can be served: open, and not closing."""
+        return self.accepting and (self._core is None or self._core.is_open)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -130,7 +130,7 @@ class Door:
             return PAGES_ARE_READ.answer(exchange.request_id, exchange.accept)
         policy = self._policy
         try:
-            report, accepting = policy.report, policy.gate.accepting
+            report, accepting = policy.report, policy.gate.ready
             if inspect.iscoroutinefunction(report):
                 found = await report(page, accepting=accepting)
             elif page == "live":  # it looks at nothing, and must answer when every thread is taken

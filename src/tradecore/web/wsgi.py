@@ -116,7 +116,7 @@ class Door:
         if exchange.method not in ("GET", "HEAD"):
             return PAGES_ARE_READ.answer(exchange.request_id, exchange.accept)
         policy = self._policy
-        report = policy.report(page, accepting=policy.gate.accepting)
+        report = policy.report(page, accepting=policy.gate.ready)
         return health_answer(report, exchange.accept, details=policy.details)
 
     def failed(self, error: Exception, exchange: _Exchange) -> Iterable[bytes]:

@@ -287,11 +287,11 @@ def test_a_crowd_before_a_hang_counts_one_failure(both: Both) -> None:
     assert statuses == {"degraded"}  # the first failure of three, however many waited for it
 
 
-def test_while_the_service_stops_nothing_is_looked_at_and_ready_says_no(both: Both) -> None:
+def test_while_the_service_starts_or_stops_nothing_is_looked_at_and_ready_says_no(both: Both) -> None:
     both.add(lambda: pytest.fail("the database is closed by now"))
     report = both.report("ready", accepting=False)
     assert report.http_status == 503
-    assert report.as_dict()["checks"]["accepting"]["detail"] == "the service is shutting down"
+    assert report.as_dict()["checks"]["accepting"]["detail"] == "no requests are taken: it starts or shuts down"
     assert both.report("live", accepting=False).ok
 
 

@@ -95,8 +95,10 @@ async def test_while_the_core_closes_nothing_new_comes_in() -> None:
 async def test_a_core_that_was_never_open_is_let_through_to_say_so_itself() -> None:
     core = StandIn()
     core.is_open = False
-    got = await ask(Door(raising(ConfigurationError("open it with ...")), core))
-    assert got.json["code"] == "CONFIGURATION_ERROR"
+    door = Door(raising(ConfigurationError("open it with ...")), core)
+    assert (await ask(door)).json["code"] == "CONFIGURATION_ERROR"
+    assert (await ask(door, path="/health/ready")).status == 503  # it could not serve a request
+    assert (await ask(door, path="/health/live")).status == 200
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
