@@ -35,9 +35,9 @@ _ENTERED: ContextVar[tuple[tuple[object, BreakerPermit], ...]] = ContextVar("tra
 class CircuitBreaker(pybreaker.CircuitBreaker):
     """Stops asking what keeps failing, and tries again with a few probes.
 
-    Use it as a decorator (it follows the function's colour: plain, coroutine, generator), with ``with`` or
-    ``async with``, by :meth:`call` and :meth:`acall`, or by :meth:`acquire` and the permit it returns. An error of the
-    protected function is never replaced, and no lock is held while the function runs.
+    Use it as a decorator (it follows the function's colour, generators too), by ``with`` or ``async with``, by
+    :meth:`call` and :meth:`acall`, or by :meth:`acquire`. An error of the protected function is never replaced, and no
+    lock is held while it runs.
 
     Args:
         name: what is protected.
@@ -51,9 +51,8 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         reset_timeout: seconds to stay open before a probe.
         half_open_max_calls: how many probes may be under way together.
         success_threshold: so many good probes close it; one failed or slow probe opens it again.
-        half_open_timeout: seconds after which probes without a verdict open it again; ``reset_timeout`` if left out.
-        call_timeout: seconds a call may take. A coroutine is cancelled (:class:`TimeoutError`); plain code cannot be,
-            so its late result is returned and counts as failed. None for no limit.
+        half_open_timeout: seconds for the probes to give a verdict, else it opens again; ``reset_timeout`` if left out.
+        call_timeout: seconds for a call, or None. A coroutine is cancelled; plain code's late result counts as failed.
         record: the errors, or predicates on them, that count as failures.
         ignore: the errors, or predicates, that say nothing.
         clock: tells the time; the machine's when left out.
@@ -185,19 +184,25 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         """Count what came of a permit: once, and only if the breaker has not moved on since it was taken."""
         now = self._now()
         took = now - permit.started
+        if self._plain and outcome is Outcome.GOOD and took <= self._patience:
+            return self._settle_good(permit.generation, now, permit)
         late = self.call_timeout is not None and took > self.call_timeout
         with self._lock:
             if permit.settled:
-                return
+                return None
             permit.settled = True
             if permit.generation == self._generation:
                 self._vote(permit, outcome, late, self._rule.is_slow(took), now)
         if self._listeners and outcome is not Outcome.IGNORED:
             self._teller.note("success") if outcome is Outcome.GOOD else self._teller.note("failure", error)
-        self._teller.tell()
+        return self._teller.tell()
 
-    def _settle_good(self, generation: int, now: float) -> None:
+    def _settle_good(self, generation: int, now: float, permit: BreakerPermit | None = None) -> None:
         with self._lock:
+            if permit is not None:
+                if permit.settled:
+                    return
+                permit.settled = True
             if generation == self._generation:
                 self._row = 0
                 # Only with a bad call in the window can a good one be what opens it.
@@ -373,11 +378,6 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
     def override(self) -> Override | None:
         """What a person decided, if anything."""
         return self._override
-
-    @property
-    def generation(self) -> int:
-        """How many transitions there were; a permit of an older one does not vote."""
-        return self._generation
 
     def snapshot(self) -> Snapshot:
         """Return the breaker as it is now."""
