@@ -14,6 +14,9 @@ from ..db import now
 from ..flow import Flow, Work
 from ..health import Finding, Probe
 from ..models import OrderRecord
+from ..models.enums import ConnectionStatus
+from ..orders.agenda import lag
+from ..orders.connections import connection_of
 from ..trading import Submission
 from ._plan import Runtime
 
@@ -28,12 +31,11 @@ def probes(runtime: Runtime[Any], worker: Callable[[], Any]) -> list[Probe]:
     found = [
         Probe("database", lambda: _database()),
         Probe("orders", lambda: _orders(), critical=False, ttl=5.0),
-        Probe("worker", lambda: _worker(worker()), critical=False),
+        Probe("worker", lambda: _worker(worker(), tuple(runtime.clients)), critical=False),
         Probe("partitions", lambda: _partitions(runtime.db), critical=False, ttl=60.0),
     ]
-    found.extend(
-        Probe(f"broker:{name}", partial(_broker, client), critical=False) for name, client in runtime.clients.items()
-    )
+    for name, client in runtime.clients.items():
+        found.append(Probe(f"broker:{name}", partial(_broker, client, name), critical=False))
     return found
 
 
@@ -61,16 +63,15 @@ def _review_count(session: Session) -> tuple[int, datetime | None, datetime]:
     return int(count), oldest, now(session)
 
 
-def _worker(worker: Any) -> Finding:
-    if worker is None:
-        return Finding("healthy", "no embedded worker here")
-    if not worker.alive:
+def _worker(worker: Any, accounts: tuple[str, ...]) -> Flow[Finding]:
+    if worker is not None and not worker.alive:
         return Finding("unhealthy", "the worker stopped")
-    lag = worker.lag
-    return Finding(
-        "healthy" if lag < WORKER_LAG else "degraded",
-        data={"lag_seconds": round(lag, 3), "running": worker.roster.running},
-    )
+    seconds = yield from Work(lag, accounts)
+    running = {} if worker is None else {"running": worker.roster.running}
+    seen = {"embedded": worker is not None, "lag_seconds": round(seconds, 3), **running}
+    if seconds < WORKER_LAG:
+        return Finding("healthy", data=seen)
+    return Finding("degraded", f"due work has waited for {seconds:.0f} s: does a worker run?", seen)
 
 
 def _partitions(db: Any) -> Flow[Finding]:
@@ -80,8 +81,17 @@ def _partitions(db: Any) -> Flow[Finding]:
     return Finding("healthy" if ahead >= PARTITIONS_AHEAD else "degraded", data={"ahead": ahead})
 
 
-def _broker(client: Any) -> Finding:
+def _broker(client: Any, account: str) -> Flow[Finding]:
     snapshot = client.breaker.snapshot()
-    return Finding(
-        "degraded" if snapshot.state in ("open", "isolated") else "healthy", data={"breaker": snapshot.state}
-    )
+    state = snapshot.override.value if snapshot.override is not None else snapshot.state
+    if state in ("open", "isolated"):
+        return Finding("degraded", f"the breaker is {state}", {"breaker": state})
+    stopped = yield from Work(_stopped, account)
+    if stopped:
+        return Finding("degraded", "the broker refuses the credentials", {"breaker": state})
+    return Finding("healthy", data={"breaker": state})
+
+
+def _stopped(session: Session, account: str) -> bool:
+    connection = connection_of(session, account)
+    return connection is not None and connection.status is ConnectionStatus.ERROR

@@ -93,6 +93,7 @@ class AsyncTradeCore:
         self._perform = async_performer(self.db, clients, self.clock, self.hooks, lambda: self.db.platform)
         self._worker: AsyncWorker | None = None
         self._open = False
+        self.draining = False
         self._opening: asyncio.Lock | None = None
         self.health = AsyncHealth(probes(self._runtime, lambda: self._worker), perform=self._perform, clock=self.clock)
         self.orders = AsyncDesk(self.run, self._plan.settings, self._nudge, self._runtime.dedupes)
@@ -123,11 +124,12 @@ class AsyncTradeCore:
             await self.db.ensure_partitions()
             await self.db.look_for_platform()
             await arun(self._runtime.seed(), self._perform)
-            self._open = True
+            self._open, self.draining = True, False
         return self
 
     async def close(self) -> None:
-        """Stop the worker, close brokers and pools. Closing twice does nothing."""
+        """Refuse new work, stop the worker, close brokers and pools. Closing twice does nothing."""
+        self.draining = True
         await self.stop_worker()
         if not self._open:
             return

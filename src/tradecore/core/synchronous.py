@@ -90,6 +90,7 @@ class TradeCore:
         self._perform = performer(self.db, clients, self.clock, self.hooks, lambda: self.db.platform)
         self._worker: Worker | None = None
         self._open = False
+        self.draining = False
         self._opening = threading.Lock()
         self.health = Health(probes(self._runtime, lambda: self._worker), perform=self._perform, clock=self.clock)
         self.orders = Desk(self.run, self._plan.settings, self._nudge, self._runtime.dedupes)
@@ -117,11 +118,12 @@ class TradeCore:
             self.db.check_migrated()
             self.db.ensure_partitions()
             run(self._runtime.seed(), self._perform)
-            self._open = True
+            self._open, self.draining = True, False
         return self
 
     def close(self) -> None:
-        """Stop the worker, close brokers and pools. Closing twice does nothing."""
+        """Refuse new work, stop the worker, close brokers and pools. Closing twice does nothing."""
+        self.draining = True
         self.stop_worker()
         with self._opening:
             if not self._open:

@@ -25,7 +25,7 @@ from .routing import route_signal
 from .settings import JourneySettings
 from .submission import submit, sweep_order
 
-__all__ = ["Agenda", "Step", "due"]
+__all__ = ["Agenda", "Step", "due", "lag"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,21 @@ def due(session: Session, accounts: tuple[str, ...], limit: int = 100) -> Due:
     return Due((), min(waits, default=None))
 
 
+def lag(session: Session, accounts: tuple[str, ...]) -> float:
+    """Return for how many seconds the oldest due step of these accounts has waited for a worker; 0 if none is due."""
+    only_reads(session)
+    at = now(session)
+    times = [session.execute(query, {"at": at}).scalar() for query in _queries(accounts).due_since]
+    return max((max(0.0, (at - time).total_seconds()) for time in times if time is not None), default=0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Queries:
     jobs: Select[*tuple[Any, ...]]
     orders: tuple[tuple[str, Select[*tuple[Any, ...]]], ...]
     watched: Select[*tuple[Any, ...]]
     next_times: tuple[Select[*tuple[Any, ...]], ...]
+    due_since: tuple[Select[*tuple[Any, ...]], ...]
 
 
 @lru_cache(maxsize=16)
@@ -107,6 +116,12 @@ def _queries(accounts: tuple[str, ...]) -> _Queries:
             select(func.min(Job.run_at)).where(waiting),
             select(func.min(row.next_at)).where(mine, row.next_at > at),
             select(func.min(row.lease_until)).where(mine),
+        ),
+        due_since=(
+            select(func.min(Job.run_at)).where(waiting, Job.run_at <= at),
+            select(func.min(row.lease_until)).where(mine, leased, row.lease_until < at),
+            *(select(func.min(row.next_at)).where(condition) for kind, condition in conditions if kind != "sweep"),
+            select(func.min(row.next_at)).where(mine, row.submission == Submission.ACKNOWLEDGED, row.next_at <= at),
         ),
     )
 

@@ -87,7 +87,7 @@ class Policy:
         cls,
         core: Guarded | None,
         *,
-        max_body: int = 1_048_576,
+        max_body: int = 8_388_608,
         health: str | None = "/health",
         health_details: bool = False,
         trusted_proxies: Sequence[str] = (),

@@ -12,7 +12,7 @@ class Options(TypedDict, total=False):
     """The keyword arguments of every door.
 
     Attributes:
-        max_body: bytes a request's body may have, 1 MiB when left out; a longer one is a 413, refused while it
+        max_body: bytes a request's body may have, 8 MiB when left out; a longer one is a 413, refused while it
             streams in.
         health: where the health pages are: ``/health`` when left out, with ``/health/live`` and ``/health/ready``
             below it; None for none.
