@@ -1,7 +1,11 @@
 """The database: engines with safe settings, units of work that are retried whole, ids, column types and leases."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy
 from . import leases
-from .async_database import AsyncDatabase
 from .base import Base, Partitioned, SoftDeleted, Timestamped, Versioned
 from .database import Database
 from .holding import Held
@@ -10,6 +14,9 @@ from .leases import Lease
 from .moment import now
 from .reading import only_reads
 from .types import EnumString, ExactDecimal, ExactString, Json, UtcDateTime
+
+if TYPE_CHECKING:
+    from .async_database import AsyncDatabase
 
 __all__ = [
     "AsyncDatabase",
@@ -34,3 +41,6 @@ __all__ = [
     "only_reads",
     "time_of",
 ]
+
+# SQLAlchemy's async half needs greenlet, which the extra `async` brings; who uses no event loop needs neither.
+__getattr__ = lazy(__name__, {"AsyncDatabase": ".async_database"}, globals())

@@ -3,6 +3,8 @@
 import asyncio
 import inspect
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -223,3 +225,25 @@ def test_a_fork_leaves_the_parents_connections_alone(postgres_url):
         assert db.run(lambda session: session.execute(text("SELECT pg_backend_pid()")).scalar()) == parent
         os.close(reading)
         os.close(writing)
+
+
+_BARE = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("greenlet", "aiosqlite", "psycopg", "pymysql", "asyncmy"):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Absent())
+from tradecore.core import TradeCore
+from tradecore.db import Database
+from tradecore.models import migrations
+with Database("sqlite://") as db:
+    migrations.upgrade(db)
+    db.check_migrated()
+"""
+
+
+def test_sqlite_without_an_event_loop_needs_no_extra():
+    subprocess.run([sys.executable, "-c", _BARE], check=True)

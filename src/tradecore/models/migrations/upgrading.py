@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -14,9 +14,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from ...db import AsyncDatabase, Database
+from ...db import Database
 from ...db.revisions import VERSION_TABLE, applied, is_head
 from ...errors import LockTimeout
+
+if TYPE_CHECKING:
+    from ...db import AsyncDatabase
 
 __all__ = ["Target", "connected", "current", "scripts", "upgrade", "upgrade_async"]
 
