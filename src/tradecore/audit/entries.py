@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, EnumString, ExactString, Json, Partitioned
+from ..db import Base, EnumString, ExactString, Json, Partitioned, Words
 
 __all__ = ["ActorType", "AuditEntry", "Outcome"]
 
@@ -57,10 +57,10 @@ class AuditEntry(Partitioned, Base):
     old_value: Mapped[Any | None] = mapped_column(Json)
     new_value: Mapped[Any | None] = mapped_column(Json)
     outcome: Mapped[Outcome] = mapped_column(EnumString(Outcome), default=Outcome.SUCCESS)
-    error_message: Mapped[str | None] = mapped_column(Text)
-    reason: Mapped[str | None] = mapped_column(Text)
-    ip_address: Mapped[str | None] = mapped_column(String(45))
-    user_agent: Mapped[str | None] = mapped_column(String(500))
+    error_message: Mapped[str | None] = mapped_column(Words)
+    reason: Mapped[str | None] = mapped_column(Words)
+    ip_address: Mapped[str | None] = mapped_column(Words(45))
+    user_agent: Mapped[str | None] = mapped_column(Words(500))
     request_id: Mapped[str | None] = mapped_column(String(128))
     tx: Mapped[str | None] = mapped_column(String(64))
     mac: Mapped[str | None] = mapped_column(String(64))

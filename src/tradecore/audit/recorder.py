@@ -61,7 +61,7 @@ def record(
             reason=None if reason is None else redact_text(reason),
             error_message=None if error_message is None else redact_text(error_message),
             ip_address=context.ip_address,
-            user_agent=context.user_agent[:500] if context.user_agent else None,
+            user_agent=context.user_agent,
             request_id=context.request_id,
         )
     )

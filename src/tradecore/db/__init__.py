@@ -13,7 +13,7 @@ from .ids import historic_id, id_at, new_id, time_of
 from .leases import Lease
 from .moment import now
 from .reading import only_reads
-from .types import EnumString, ExactDecimal, ExactString, Json, UtcDateTime
+from .types import EnumString, ExactDecimal, ExactString, Json, UtcDateTime, Words
 
 if TYPE_CHECKING:
     from .async_database import AsyncDatabase
@@ -33,6 +33,7 @@ __all__ = [
     "Timestamped",
     "UtcDateTime",
     "Versioned",
+    "Words",
     "historic_id",
     "id_at",
     "leases",

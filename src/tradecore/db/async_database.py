@@ -12,13 +12,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import inspect
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
 
 from ..clock import Clock
 from ..errors import DeadlineExceeded
 from . import leases
-from .conflicts import commit_failure, pause_or_raise, spoken
+from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
 from .database import PLATFORM_TABLE
 from .engines import Settings, engine_arguments
 from .footing import Footing, TradeSession, take_node
@@ -133,7 +134,7 @@ class AsyncDatabase(Footing):
             renewer.cancel()
             with suppress(asyncio.CancelledError):
                 await renewer
-            if not held.lost:
+            with suppress(Exception):  # it ends by itself, and what the block raised is the news
                 await self.run(leases.release, name, held.token)
 
     async def _await_lease(self, held: Held, wait: float) -> int:
@@ -195,8 +196,11 @@ class AsyncDatabase(Footing):
 
     async def check_migrated(self) -> None:
         """Refuse a database whose tables are not the ones this release knows; see :meth:`Database.check_migrated`."""
-        async with self.engine.connect() as connection:
-            await connection.run_sync(require_migrated)
+        try:
+            async with self.engine.connect() as connection:
+                await connection.run_sync(require_migrated)
+        except (DBAPIError, PoolTimeout) as error:
+            raise unreachable(error) from None
 
     def pool_stats(self) -> dict[str, int]:
         """Return the pool's figures: size, in_use, idle, overflow, most."""

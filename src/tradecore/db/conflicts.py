@@ -10,9 +10,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
-from ..errors import CommitUnknown, LockTimeout, SerializationConflict, StaleVersion, TradeCoreError, UniqueViolation
+from ..errors import (
+    CommitUnknown,
+    ConfigurationError,
+    LockTimeout,
+    SerializationConflict,
+    StaleVersion,
+    TradeCoreError,
+    UniqueViolation,
+)
+from ..redact import redact_text
 
-__all__ = ["Trouble", "commit_failure", "pause_or_raise", "spoken", "trouble_of"]
+__all__ = ["Trouble", "commit_failure", "pause_or_raise", "spoken", "trouble_of", "unreachable"]
 
 
 class Trouble(StrEnum):
@@ -101,6 +110,14 @@ def spoken(error: Exception) -> Exception:
         name = _constraint(error)
         return UniqueViolation(details=[{"code": "UNIQUE", "constraint": name}] if name else ())
     return error
+
+
+def unreachable(error: Exception) -> ConfigurationError:
+    """Return the error for a database that could not be asked at start, in its own words without its secrets."""
+    said = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return ConfigurationError(
+        f"the database cannot be reached: {redact_text(said[0] if said else type(error).__name__)}"
+    )
 
 
 def _constraint(error: Exception) -> str | None:

@@ -12,12 +12,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..clock import Clock
 from ..errors import DeadlineExceeded
 from . import leases
-from .conflicts import commit_failure, pause_or_raise, spoken
+from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
 from .engines import Settings, engine_arguments
 from .footing import Footing, TradeSession, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
@@ -166,7 +167,7 @@ class Database(Footing):
         finally:
             over.set()
             renewer.join()
-            if not held.lost:
+            with suppress(Exception):  # it ends by itself, and what the block raised is the news
                 self.run(leases.release, name, held.token)
 
     def _await_lease(self, held: Held, wait: float) -> int:
@@ -241,8 +242,11 @@ class Database(Footing):
         Raises:
             ConfigurationError: says which revision it has, which is wanted, and what to do.
         """
-        with self.engine.connect() as connection:
-            require_migrated(connection)
+        try:
+            with self.engine.connect() as connection:
+                require_migrated(connection)
+        except (DBAPIError, PoolTimeout) as error:
+            raise unreachable(error) from None
 
     def pool_stats(self) -> dict[str, int]:
         """Return the pool's figures: size, in_use, idle, overflow, most."""

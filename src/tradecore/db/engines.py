@@ -91,7 +91,7 @@ def in_memory(url: URL) -> bool:
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), default=str)
 
 
 def engine_arguments(url: URL, settings: Settings, *, asynchronous: bool) -> dict[str, Any]:

@@ -10,12 +10,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import event, inspect, select, update
 from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.pool import QueuePool
 
@@ -74,12 +75,18 @@ def take_node(session: Session, holder: str) -> int | None:
     for number in range(start, start + NODES):
         name = f"ids/node/{number % NODES:04d}"
         if acquire_at(session, name, holder, _NODE_TTL, moment) is not None:
-            if counter is None:
-                session.add(Lease(name=_COUNTER, holder="", token=number, expires_at=moment))
-            else:
-                session.execute(update(Lease).where(Lease.name == _COUNTER).values(token=number))
+            _count(session, number, moment, first=counter is None)
             return number % NODES
     raise RuntimeError("all 1,024 id nodes of this database are leased")
+
+
+def _count(session: Session, number: int, moment: datetime, *, first: bool) -> None:
+    if not first:
+        session.execute(update(Lease).where(Lease.name == _COUNTER).values(token=number))
+        return
+    with suppress(IntegrityError), session.begin_nested():  # another process, at the same first moment, did
+        session.add(Lease(name=_COUNTER, holder="", token=number, expires_at=moment))
+        session.flush()
 
 
 class Footing:

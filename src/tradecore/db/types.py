@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import JSON, DateTime, Numeric, String, TypeDecorator
+from sqlalchemy import JSON, DateTime, Numeric, String, Text, TypeDecorator
 from sqlalchemy.dialects.mysql import DATETIME as MYSQL_DATETIME
 from sqlalchemy.dialects.mysql import VARCHAR as MYSQL_VARCHAR
 from sqlalchemy.dialects.postgresql import JSONB
@@ -17,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from ..trading.exact import canonical, decimal
 
-__all__ = ["EnumString", "ExactDecimal", "ExactString", "Json", "UtcDateTime"]
+__all__ = ["EnumString", "ExactDecimal", "ExactString", "Json", "UtcDateTime", "Words"]
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -130,7 +131,9 @@ def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, Decimal):
-        return canonical(value)
+        return canonical(value) if value.is_finite() else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, dict):
@@ -143,7 +146,8 @@ def _storable(value: Any) -> Any:
 class Json(TypeDecorator[Any]):
     """JSON: JSONB on PostgreSQL, text elsewhere; None is SQL NULL; decimals are kept as strings.
 
-    NUL characters and lone surrogates, which jsonb refuses, become U+FFFD on every database alike.
+    What jsonb refuses is stored in the nearest form on every database alike: NUL characters and lone surrogates as
+    U+FFFD, NaN and the infinities as text, and whatever JSON does not know as its ``str``.
     """
 
     # A type of our own, not JSON().with_variant(JSONB()): Alembic writes that one into migrations in a form that
@@ -195,6 +199,35 @@ class ExactString(TypeDecorator[str]):
         if _UNSTORABLE.search(value):
             raise ValueError("a key must not hold NUL or lone surrogates")
         return str(value)
+
+
+class Words(TypeDecorator[str]):
+    """Text from outside that is only read, such as a broker's reason: made to fit, never refused.
+
+    NUL and lone surrogates become U+FFFD, and what is too long is cut and ends in an ellipsis. A column that refused
+    would keep the outcome of an order from being written down.
+    """
+
+    impl = Text
+    cache_ok = True
+    most = 16_000  # characters; MySQL's TEXT holds 65,535 bytes
+
+    def __init__(self, length: int | None = None) -> None:
+        """Take the greatest length, in characters; 16,000 when left out."""
+        super().__init__()
+        self.length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type."""
+        # Not through type_descriptor: psycopg's dialect turns Text into VARCHAR there.
+        return Text() if self.length is None else String(self.length)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Make it fit."""
+        if value is None:
+            return None
+        text, most = _UNSTORABLE.sub("\ufffd", str(value)), self.length or self.most
+        return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 class EnumString(TypeDecorator[E], Generic[E]):

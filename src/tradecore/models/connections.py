@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Integer, String, Text, UniqueConstraint
+from sqlalchemy import Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped
+from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped, Words
 from ..db.constraints import Generated, positive
 from ..trading import Direction, Environment
 from .columns import Key40, Key100, Name, link
@@ -32,10 +32,10 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
     )
     token_expires_at: Mapped[datetime | None]
     account_id: Mapped[str | None] = mapped_column(ExactString(100))
-    account_name: Mapped[str | None] = mapped_column(String(100))
-    account_type: Mapped[str | None] = mapped_column(String(40))
+    account_name: Mapped[str | None] = mapped_column(Words(100))
+    account_type: Mapped[str | None] = mapped_column(Words(40))
     last_connected_at: Mapped[datetime | None]
-    last_error: Mapped[str | None] = mapped_column(Text)
+    last_error: Mapped[str | None] = mapped_column(Words)
     house: Mapped[int | None] = mapped_column(
         Integer, Generated("CASE WHEN user_id IS NULL AND deleted_at IS NULL THEN 1 END"), sort_order=983
     )

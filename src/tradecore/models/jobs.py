@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, EnumString, ExactString, Json, Timestamped
+from ..db import Base, EnumString, ExactString, Json, Timestamped, Words
 from .columns import JsonObject, Name, Uid, link
 from .enums import JobState
 
@@ -46,7 +46,7 @@ class Job(Timestamped, Base):
     token: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
     rung_at: Mapped[datetime | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Words)
     error_history: Mapped[list[Any]] = mapped_column(Json, default=list)
     trace: Mapped[str] = mapped_column(String(200), default="")
 
@@ -61,4 +61,4 @@ class Review(Base):
     at: Mapped[datetime]
     actor: Mapped[Name]
     decision: Mapped[str] = mapped_column(String(40))
-    note: Mapped[str] = mapped_column(Text, default="")
+    note: Mapped[str] = mapped_column(Words, default="")

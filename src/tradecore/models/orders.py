@@ -6,10 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Index, String, Text, UniqueConstraint
+from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, EnumString, ExactString, Json, Timestamped
+from ..db import Base, EnumString, ExactString, Json, Timestamped, Words
 from ..db.constraints import at_least_zero, between_zero_and, positive
 from ..trading import Intent, OrderStatus, OrderType, Side, SignalAction, Submission, TimeInForce, TrailUnit
 from .columns import Hash, JsonObject, Key40, Key100, Key128, SymbolKey, link
@@ -82,13 +82,13 @@ class OrderRecord(Timestamped, Base):
     question: Mapped[dict[str, Any] | None] = mapped_column(Json)
     answer: Mapped[dict[str, Any] | None] = mapped_column(Json)
     broker_order_id: Mapped[str | None] = mapped_column(ExactString(128))
-    broker_status: Mapped[str | None] = mapped_column(String(60))
+    broker_status: Mapped[str | None] = mapped_column(Words(60))
     filled_quantity: Mapped[Decimal] = mapped_column(default=Decimal(0))
     average_price: Mapped[Decimal | None]
     commission_cents: Mapped[int] = mapped_column(default=0)
     risk_reserved_cents: Mapped[int] = mapped_column(default=0)
-    reject_code: Mapped[str | None] = mapped_column(String(100))
-    reject_reason: Mapped[str | None] = mapped_column(Text)
+    reject_code: Mapped[str | None] = mapped_column(Words(100))
+    reject_reason: Mapped[str | None] = mapped_column(Words)
     acknowledged_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     is_test: Mapped[bool] = mapped_column(default=False)
@@ -135,7 +135,7 @@ class FillRecord(Timestamped, Base):
     quantity: Mapped[Decimal]
     price: Mapped[Decimal]
     commission_cents: Mapped[int] = mapped_column(default=0)
-    liquidity: Mapped[str | None] = mapped_column(String(20))
+    liquidity: Mapped[str | None] = mapped_column(Words(20))
     filled_at: Mapped[datetime]
     busted_at: Mapped[datetime | None]
     realized_pnl_cents: Mapped[int] = mapped_column(default=0)

@@ -6,10 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, String, Text
+from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, EnumString, ExactString, Json, Partitioned, SoftDeleted, Timestamped
+from ..db import Base, EnumString, ExactString, Json, Partitioned, SoftDeleted, Timestamped, Words
 from ..trading import Direction, SignalAction
 from .columns import Key100, link
 from .enums import WebhookStatus
@@ -42,17 +42,17 @@ class WebhookLog(Partitioned, SoftDeleted, Timestamped, Base):
     payload: Mapped[Any | None] = mapped_column(Json)
     payload_sha256: Mapped[str | None] = mapped_column(String(64))
     status: Mapped[WebhookStatus] = mapped_column(EnumString(WebhookStatus), default=WebhookStatus.RECEIVED)
-    error_code: Mapped[str | None] = mapped_column(String(60))
-    error_message: Mapped[str | None] = mapped_column(Text)
+    error_code: Mapped[str | None] = mapped_column(Words(60))
+    error_message: Mapped[str | None] = mapped_column(Words)
     direction: Mapped[Direction | None] = mapped_column(EnumString(Direction))
     action: Mapped[SignalAction | None] = mapped_column(EnumString(SignalAction))
     price: Mapped[Decimal | None]
     quantity: Mapped[Decimal | None]
     signaled_at: Mapped[datetime | None]
-    correlation_id: Mapped[str | None] = mapped_column(String(128))
+    correlation_id: Mapped[str | None] = mapped_column(Words(128))
     request_id: Mapped[str | None] = mapped_column(String(128))
-    ip_address: Mapped[str | None] = mapped_column(String(45))
-    user_agent: Mapped[str | None] = mapped_column(String(500))
+    ip_address: Mapped[str | None] = mapped_column(Words(45))
+    user_agent: Mapped[str | None] = mapped_column(Words(500))
     processing_ms: Mapped[int | None]
     trade_id: Mapped[int | None] = link("trades", "SET NULL")
     inbox_id: Mapped[int | None] = mapped_column(BigInteger)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped
 
 from tradecore.db import AsyncDatabase, Base, Database
 from tradecore.errors import ConfigurationError, DeadlineExceeded, LockTimeout
+from tradecore.models import migrations
 
 
 class Note(Base):
@@ -60,6 +61,21 @@ def test_a_missing_driver_names_its_extra(monkeypatch, kind, url, package, extra
     monkeypatch.setattr(engines, "find_spec", lambda name: None if name == package else object())
     with pytest.raises(ConfigurationError, match=rf"{package}: pip install 'tradecore\[{extra}\]'"):
         kind(url)
+
+
+def test_a_database_that_cannot_be_reached_is_a_configuration_error_without_its_password():
+    url = "postgresql://desk:hunter2@127.0.0.1:1/desk"
+    for ask in (lambda: Database(url).check_migrated(), lambda: migrations.upgrade(url), lambda: migrations.check(url)):
+        with pytest.raises(ConfigurationError, match="cannot be reached") as caught:
+            ask()
+        assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.anyio
+async def test_the_async_database_says_the_same():
+    async with AsyncDatabase("postgresql://desk:hunter2@127.0.0.1:1/desk") as db:
+        with pytest.raises(ConfigurationError, match="cannot be reached"):
+            await db.check_migrated()
 
 
 @pytest.mark.parametrize("kind", [Database, AsyncDatabase])

@@ -81,6 +81,25 @@ def test_databases_on_one_database_mint_for_different_nodes(shared_database_url)
     assert len({(minted_id >> 12) & 1023 for minted_id in minted}) == 3
 
 
+def test_databases_that_start_at_once_get_different_nodes(shared_database_url):
+    migrations.upgrade(shared_database_url)
+    databases = [Database(shared_database_url) for _ in range(6)]
+    minted, ready = [], threading.Barrier(6)
+
+    def start(db):
+        ready.wait()
+        minted.append(db.run(new_id))
+
+    threads = [threading.Thread(target=start, args=(db,)) for db in databases]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for db in databases:
+        db.close()
+    assert len({(number >> 12) & 1023 for number in minted}) == 6
+
+
 def test_nodes_are_handed_out_in_rotation(sqlite_url):
     migrations.upgrade(sqlite_url)
     with Database(sqlite_url) as db:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tradecore.db import Base, Database, EnumString, ExactDecimal, ExactString, Json
+from tradecore.db import Base, Database, EnumString, ExactDecimal, ExactString, Json, Words
 from tradecore.db.constraints import positive
 from tradecore.errors import UniqueViolation
 from tradecore.models import User
@@ -32,6 +32,8 @@ class Sample(Base):
     document: Mapped[object | None] = mapped_column(Json)
     key: Mapped[str | None] = mapped_column(ExactString(40), unique=True)
     colour: Mapped[Colour | None] = mapped_column(EnumString(Colour))
+    short: Mapped[str | None] = mapped_column(Words(10))
+    long: Mapped[str | None] = mapped_column(Words)
 
 
 @pytest.fixture
@@ -134,6 +136,21 @@ def test_json_comes_back_and_what_jsonb_refuses_is_replaced(db):
     }
     assert _back(db, document=None) == {"document": None}
     assert db.run(lambda s: s.scalar(select(func.count()).where(Sample.document.is_(None)))) == 1
+
+
+def test_evidence_of_any_kind_can_be_written_down(db):
+    odd = {"nan": float("nan"), "inf": float("-inf"), "at": datetime(2026, 1, 1, tzinfo=UTC), "kind": Colour, 5: b"x"}
+    back = _back(db, document=odd)["document"]
+    assert back["nan"] == "nan"
+    assert back["inf"] == "-inf"
+    assert back["at"] == "2026-01-01T00:00:00+00:00"
+    assert set(back) == {"nan", "inf", "at", "kind", "5"}
+
+
+def test_words_from_outside_are_made_to_fit(db):
+    back = _back(db, short="insufficient\0 funds", long="x" * 20_000 + "\ud800")
+    assert back == {"short": "insuffici…", "long": "x" * 15_999 + "…"}
+    assert _back(db, short="ok\0", long="\ud800") == {"short": "ok\ufffd", "long": "\ufffd"}
 
 
 def test_enums_are_stored_by_value_and_checked(db):

@@ -13,8 +13,10 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from ...db import Database
+from ...db.conflicts import unreachable
 from ...db.revisions import VERSION_TABLE, applied, is_head
 from ...errors import LockTimeout
 
@@ -44,12 +46,18 @@ def connected(target: Target) -> Iterator[Connection]:
     if isinstance(target, Connection):
         yield target
     elif isinstance(target, str):
-        with Database(target) as database, database.engine.connect() as connection:
+        with Database(target) as database, _reached(database.engine) as connection:
             yield connection
     else:
-        engine = target.engine if isinstance(target, Database) else target
-        with engine.connect() as connection:
+        with _reached(target.engine if isinstance(target, Database) else target) as connection:
             yield connection
+
+
+def _reached(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        raise unreachable(error) from None
 
 
 def upgrade(target: Target, platform: bool = True) -> dict[str, str | None]:
@@ -63,6 +71,7 @@ def upgrade(target: Target, platform: bool = True) -> dict[str, str | None]:
         The revision of each branch afterwards.
 
     Raises:
+        ConfigurationError: if the database cannot be reached.
         LockTimeout: if another process's upgrade takes longer than a minute.
     """
     with connected(target) as connection:
