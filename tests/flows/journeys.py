@@ -58,12 +58,12 @@ def wait(seconds: float) -> Act:
     return lambda world: world.wait(seconds)
 
 
-def until_there(world: World, signal_id: str) -> str:
-    """Return the client order id of a signal's order; whoever wants to cancel it waits until he sees it."""
+def until_there(world: World, signal_id: str, *, acknowledged: bool = False) -> str:
+    """Return the client order id of a signal's order; whoever wants to change it waits until he sees it."""
     for _ in range(50):
         found = world.order_named(signal_id)
-        if found is not None:
-            return found
+        if found is not None and (found.known or not acknowledged):
+            return found.client_order_id
         world.work()
         world.wait(10.0)
     raise Broken(f"{signal_id} never became an order\n" + world.story())
@@ -86,13 +86,7 @@ def replace(signal_id: str, **change: Any) -> Act:
     request = ReplaceRequest(client_order_id=f"replaces{signal_id}".ljust(32, "0"), **change)
 
     def act(world: World) -> None:
-        order = until_there(world, signal_id)
-        for _ in range(50):
-            view = world.core.orders.get(order)
-            if view.broker_order_id is not None or view.ended_at is not None:
-                break
-            world.work()
-            world.wait(10.0)
+        order = until_there(world, signal_id, acknowledged=True)
         while True:
             try:
                 world.core.orders.replace(order, request)
@@ -155,6 +149,32 @@ JOURNEYS: dict[str, Journey] = {
                 deliver(signal("e-1", "entry", "sell", quantity=5), 1),
                 work,
                 deliver(signal("f-1", "flat"), 1),
+                work,
+                wait(1.5),
+                work,
+            ],
+        ),
+        Journey(
+            "exit twice",
+            [
+                deliver(ENTRY, 1),
+                work,
+                wait(1.5),
+                work,
+                deliver(signal("x-1", "exit", "sell", quantity=8), 1),
+                deliver(signal("x-2", "exit", "sell", quantity=8), 1),
+                work,
+                wait(1.5),
+                work,
+            ],
+        ),
+        Journey(
+            "two rules, flat",
+            [
+                deliver(signal("t-1", "entry", "buy", quantity=3, strategy="twin"), 1),
+                work,
+                wait(1.5),
+                deliver(signal("f-1", "flat", strategy="twin"), 1),
                 work,
                 wait(1.5),
                 work,

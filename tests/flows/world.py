@@ -7,21 +7,19 @@ answers that are not plain values, and looks into the journal at the moment an o
 from __future__ import annotations
 
 import functools
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 from sqlalchemy import select
+from tests.flows.wire import Broken, Wire, adapter
 
-from tradecore.brokers import Alpaca, BrokerClient
-from tradecore.brokers.alpaca.tables import ALPACA_CAPABILITIES
-from tradecore.brokers.transport import Incoming, Outgoing
+from tradecore.brokers import BrokerClient
 from tradecore.clock import ManualClock
 from tradecore.core import TradeCore
 from tradecore.db import Database, leases
@@ -36,7 +34,7 @@ from tradecore.trading import Intent, Receipt, Signal, Submission
 PROFILES: tuple[Literal["unique", "loose"], ...] = ("unique", "loose")
 
 # Fewer looks than a service takes, so that a journey is short; every bound that matters is the default's.
-SETTINGS = JourneySettings(look_every=10.0, watch_every=1.0)
+SETTINGS = JourneySettings(look_every=10.0, watch_every=3.0)
 
 STRATEGIES = ("solo", "twin", "quiet")
 RULES = (
@@ -58,14 +56,21 @@ class RewindableClock(ManualClock):
         self._elapsed = 0.0
 
 
-class Broken(AssertionError):
-    """A promise was broken."""
+class Seen(NamedTuple):
+    """An order, as the outside sees it.
+
+    Attributes:
+        known: whether the broker has it, or it ended.
+    """
+
+    client_order_id: str
+    known: bool
 
 
 @functools.cache
 def memory_database() -> tuple[Database, sqlite3.Connection]:
     """Return the database in memory that every world uses in turn, and the copy it starts from."""
-    database = Database("sqlite://", clock=RewindableClock())
+    database = Database("sqlite://", clock=RewindableClock(autoadvance=True))
     seed(database)
     template = sqlite3.connect(":memory:")
     connection = database.engine.raw_connection()
@@ -89,17 +94,6 @@ def raw(database: Database) -> Iterator[sqlite3.Connection]:
         yield connection.driver_connection
     finally:
         connection.close()
-
-
-@functools.cache
-def adapter(profile: str) -> Alpaca:
-    """Return the protocol, believing of the broker's ids what the profile does."""
-    return Alpaca(
-        key="key",
-        secret="secret",
-        base_url="http://127.0.0.1:9",
-        capabilities=replace(ALPACA_CAPABILITIES, client_id_dedupes=profile == "unique"),
-    )
 
 
 def plain(value: object) -> bool:
@@ -126,6 +120,7 @@ class World:
         count: effects performed so far.
         marks: a fingerprint of all lasting state before each effect.
         stop_at: the effect before which the process dies; None for never.
+        stop_again: before which of its own effects the next process dies; None for never.
         close: whether the dying process still closes its generators (a cancellation) or not even that (a kill).
         unclear: effect number -> whether its transaction, whose COMMIT seems lost, was in fact committed.
     """
@@ -160,11 +155,11 @@ class World:
         self.marking = False
         self.kinds: list[str] = []
         self.stop_at: int | None = None
+        self.stop_again: int | None = None
         self.close = False
         self.unclear: dict[int, bool] = {}
         self.graveyard: list[object] = []
         self.deaths = 0
-        self.cancels_may_lapse = False
         self.dead: set[int] = set()
         self.core = self.new_core()
 
@@ -183,7 +178,7 @@ class World:
     def die(self, stop: Stop) -> None:
         """The process is gone; the next one starts."""
         self.deaths += 1
-        self.stop_at = None
+        self.stop_at, self.stop_again = None if self.stop_again is None else self.count + self.stop_again, None
         if not self.close:
             self.graveyard.append(stop)  # keeps every frame, and so every generator, alive and unresumed
         self.core = self.new_core()
@@ -224,6 +219,8 @@ class World:
             if self.close:
                 self.db.run(leases.release, lock.key, token)
             raise
+        except GeneratorExit:
+            raise  # the process was killed while it held it: nobody gives the lease back
         except BaseException:
             self.db.run(leases.release, lock.key, token)
             raise
@@ -252,26 +249,28 @@ class World:
         if (first.id, first.received_at) != (receipt.id, receipt.received_at):
             raise Broken(f"{signal.id} was answered with {first!r} and then with {receipt!r}")
 
-    def order_named(self, signal_id: str) -> str | None:
-        """Return the client order id of a signal's first order, read behind the core's back."""
+    def order_named(self, signal_id: str) -> Seen | None:
+        """Return a signal's first order, read behind the core's back."""
         with self.db.transaction() as session:
-            return session.execute(
-                select(OrderRecord.client_order_id)
+            row = session.execute(
+                select(OrderRecord)
                 .join(Inbox, Inbox.id == OrderRecord.inbox_id)
                 .where(Inbox.signal_id == signal_id, OrderRecord.intent == Intent.ORDER)
                 .order_by(OrderRecord.id)
                 .limit(1)
             ).scalar_one_or_none()
+            if row is None:
+                return None
+            return Seen(row.client_order_id, row.broker_order_id is not None or row.ended_at is not None)
 
     def work(self) -> None:
-        """Let the process do what is due, until nothing is."""
-        for _ in range(50):
+        """Let the process do what is due, until nothing is or what is left rests after a failure."""
+        while True:
             try:
-                if not self.core.run_due():
-                    return
+                self.core.run_due()
+                return
             except CommitUnknown:
                 continue  # the look itself: a worker looks again
-        raise Broken("the worker never comes to rest\n" + self.story())
 
     def step(self, limit: int) -> None:
         """Let the process do at most so many steps."""
@@ -358,33 +357,3 @@ def _is_stable(intent: Intent, submission: Submission, status: Any, next_at: dat
         Submission.WITHDRAWN,
         Submission.REVIEW,
     )
-
-
-class Wire:
-    """The way to the simulator, with a witness: what goes out must stand in the journal as ``SENDING`` already."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.inner = world.sim.transport()
-
-    def send(self, request: Outgoing) -> Incoming:
-        world = self.world
-        world.requests.append((request.method, request.url.removeprefix("http://127.0.0.1:9"), request.content))
-        if request.method in ("POST", "PATCH"):
-            self.witness(json.loads(request.content or b"{}")["client_order_id"])
-        return self.inner.send(request)
-
-    def witness(self, client_order_id: str) -> None:
-        """Refuse a send that a crash right now would leave no trace of."""
-        with self.world.db.transaction() as session:
-            row = session.execute(
-                select(OrderRecord.submission, OrderRecord.lease_until).where(
-                    OrderRecord.client_order_id == client_order_id
-                )
-            ).one()
-        at = self.world.clock.now()
-        if row.submission is not Submission.SENDING or row.lease_until <= at:
-            raise Broken(f"{client_order_id} goes out while the journal says {row.submission}")
-
-    def close(self) -> None:
-        """Nothing to close."""

@@ -22,9 +22,10 @@ from ..db import now
 from ..errors import Conflict, NotFound
 from ..models import OrderOrigin, OrderRecord
 from ..trading import Intent, OrderRequest, ReplaceRequest, SignalAction, Submission
-from ._journal import record
+from ._journal import Journal, record
 from .positions import has_platform
 from .settings import JourneySettings
+from .submission import withdraw
 
 __all__ = ["Origin", "Recorded", "body_sha256", "client_order_id", "record_cancel", "record_order", "record_replace"]
 
@@ -201,6 +202,9 @@ def record_cancel(session: Session, order_id: int, settings: JourneySettings, re
     )
     row.target_order_id, row.symbol, row.side = target.id, target.symbol, target.side
     record(session, row, at, {"reason": reason})
+    journal = Journal(session, order_id)
+    if journal.stands(Submission.RECORDED, Submission.CLAIMED):
+        withdraw(journal, "canceled before it was sent")  # at once: the next thing a worker does may be to send it
     audit(
         session, action="order.cancel", resource_type="order", resource_id=target.client_order_id, reason=reason or None
     )

@@ -63,13 +63,11 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one destination gets of a signal: an order, a refusal of ours, nothing, or a later look."""
+    """What one destination gets of a signal: an order, a refusal of ours, or nothing."""
 
-    destination: Destination
     request: OrderRequest | None = None
     denied: tuple[str, str] | None = None
     nothing: str | None = None
-    wait: bool = False
 
 
 def route_signal(job_id: int, route: str | None, settings: JourneySettings) -> Flow[tuple[Recorded, ...]]:
@@ -95,21 +93,25 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
     signal = Signal(**inbox.signal)
     destinations = _destinations(session, signal, route)
     symbol = signal.symbol or _strategy_market(session, signal.strategy)
-    plans = [_plan(session, inbox, signal, symbol, place, at, settings) for place in destinations]
-    if any(plan.wait for plan in plans):
+    if symbol is not None and any(
+        _must_wait(session, inbox, signal, symbol, place, at, settings) for place in destinations
+    ):
         # The longer it waited the rarer the look: a queue of exits must not keep the database busy with waiting.
         age = (at - inbox.received_at).total_seconds()
         job.run_at = at + timedelta(seconds=max(settings.watch_every, age / 4))
         return ()
     log_id = int(job.args["webhook_log_id"]) if job.args.get("webhook_log_id") else None
     recorded: list[Recorded] = []
-    for plan in plans:
-        if plan.request is None:
-            continue
-        origin = _origin(session, inbox, signal, plan.destination, log_id)
-        recorded.append(record_order(session, plan.request, origin, settings, denied=plan.denied))
-    reason = None if recorded else (plans[0].nothing if plans else "NO_RULE")
-    _finish(session, job, inbox, log_id, len(recorded), reason, at)
+    reason: str | None = "NO_RULE"
+    for number, place in enumerate(destinations):
+        # One after the other: what a rule before it takes out of a position is no longer there to close.
+        plan = _plan(session, inbox, signal, symbol, place, at)
+        if number == 0:
+            reason = plan.nothing
+        if plan.request is not None:
+            origin = _origin(session, inbox, signal, place, log_id)
+            recorded.append(record_order(session, plan.request, origin, settings, denied=plan.denied))
+    _finish(session, job, inbox, log_id, len(recorded), None if recorded else reason, at)
     return tuple(recorded)
 
 
@@ -221,6 +223,22 @@ def _origin(session: Session, inbox: Inbox, signal: Signal, place: Destination, 
 # -- how much -----------------------------------------------------------------------------------------------------
 
 
+def _must_wait(
+    session: Session,
+    inbox: Inbox,
+    signal: Signal,
+    symbol: str,
+    place: Destination,
+    at: datetime,
+    settings: JourneySettings,
+) -> bool:
+    """Return whether an exit comes too early: what it is to close may still change within moments."""
+    patient = at < inbox.received_at + timedelta(seconds=settings.exit_patience)
+    if signal.action is SignalAction.ENTRY or not patient:
+        return False
+    return fate_is_open(session, inbox, place.account, signal.strategy, symbol)
+
+
 def _plan(
     session: Session,
     inbox: Inbox,
@@ -228,26 +246,22 @@ def _plan(
     symbol: str | None,
     place: Destination,
     at: datetime,
-    settings: JourneySettings,
 ) -> Plan:
     if symbol is None:
-        return Plan(place, nothing="NO_SYMBOL")
+        return Plan(nothing="NO_SYMBOL")
     if signal.action is SignalAction.ENTRY and not _strategy_active(session, signal.strategy):
-        return Plan(place, nothing="STRATEGY_INACTIVE")
+        return Plan(nothing="STRATEGY_INACTIVE")
     if signal.action is SignalAction.ENTRY and signal.side is not None and signal.quantity is not None:
         request = _request(inbox, signal, symbol, place, signal.side, signal.quantity * place.multiplier)
-        return Plan(place, request, denied=_risk(session, signal, symbol, place, request, at))
-    patient = at < inbox.received_at + timedelta(seconds=settings.exit_patience)
-    if patient and fate_is_open(session, inbox, place.account, signal.strategy, symbol):
-        return Plan(place, wait=True)
+        return Plan(request, denied=_risk(session, signal, symbol, place, request, at))
     position = held(session, place.account, signal.strategy, symbol, place.connection_id)
     side = Side.SELL if position > 0 else Side.BUY
     # After the position, whose lock lets no fill be booked in between.
     available = abs(position) - under_way(session, place.account, signal.strategy, symbol, side)
     if available <= 0 or (signal.side is not None and signal.side is not side):
-        return Plan(place, nothing="NOTHING_TO_CLOSE")
+        return Plan(nothing="NOTHING_TO_CLOSE")
     wanted = available if signal.quantity is None else min(signal.quantity * place.multiplier, available)
-    return Plan(place, _request(inbox, signal, symbol, place, side, wanted))
+    return Plan(_request(inbox, signal, symbol, place, side, wanted))
 
 
 def _request(
