@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 from tests.databases import database_url, mysql_url, postgres_url, shared_database_url, sqlite_url  # noqa: F401
-from tests.services import pytest_runtest_makereport  # noqa: F401  (a hook: the servers that must be there)
+from tests.services import pytest_collection_modifyitems, pytest_runtest_makereport  # noqa: F401  (hooks)
 
 # The ordinary run is the same every time; HYPOTHESIS_PROFILE=search looks for new examples (`nox -s chaos`).
 settings.register_profile("ordinary", deadline=None, derandomize=True, database=None)

@@ -21,6 +21,7 @@ ADDRESSES = {
     "redis": "redis://127.0.0.1:6379/0",
     "rabbitmq": "amqp://guest:guest@127.0.0.1:5672/",
 }
+_SERVER_FIXTURES = {"postgres_url", "mysql_url"}
 _NO_SERVICE = "no service"
 _PORTS = {"postgres": 5432, "mysql": 3306, "redis": 6379, "rabbitmq": 5672}
 
@@ -59,6 +60,13 @@ def missing(why: str) -> None:
     if os.environ.get(REQUIRED):
         pytest.fail(f"{REQUIRED} is set, and there is no service {why}", pytrace=False)
     pytest.skip(f"{_NO_SERVICE} {why}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for a server's database by fixture; a fixture of several kinds marks its own parameters."""
+    for item in items:
+        if _SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.service)
 
 
 @pytest.hookimpl(wrapper=True)
