@@ -39,6 +39,7 @@ def test_two_brokers_of_one_name_need_names_of_their_own() -> None:
         TradeCore("sqlite://", brokers=[first, second])
     core = TradeCore("sqlite://", brokers={"one": first, "two": second}, route="two")
     assert sorted(core.brokers) == ["one", "two"]
+    core.db.close()
 
 
 def test_no_secret_shows() -> None:
