@@ -27,6 +27,7 @@ class Job(Timestamped, Base):
     __tablename__ = "tc_jobs"
     __table_args__ = (
         Index(None, "state", "queue", "run_at", "priority"),
+        Index(None, "state", "run_at"),
         Index(None, "state", "lease_until"),
         Index(None, "key"),
     )

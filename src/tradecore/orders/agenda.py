@@ -95,19 +95,20 @@ def _queries(accounts: tuple[str, ...]) -> _Queries:
     mine = row.account.in_(accounts)
     leased = row.submission.in_((Submission.CLAIMED, Submission.SENDING, Submission.CONFIRMING))
     doubtful = row.submission.in_((Submission.UNKNOWN, Submission.REVIEW))
+    # Ordered by what is due, not by id: with statistics SQLite would walk the whole history along the primary key.
     conditions = (
-        ("sweep", mine & leased & (row.lease_until < at)),
+        ("sweep", mine & leased & (row.lease_until < at), row.lease_until),
         # Nobody here serves these accounts any more; their wishes end by name all the same.
-        ("sweep", ~mine & (row.submission == Submission.RECORDED) & (row.send_by < at)),
-        ("resolve", mine & doubtful & (row.next_at <= at)),
-        ("submit", mine & due_for_claim(at)),
+        ("sweep", ~mine & (row.submission == Submission.RECORDED) & (row.send_by < at), row.send_by),
+        ("resolve", mine & doubtful & (row.next_at <= at), row.next_at),
+        ("submit", mine & due_for_claim(at), row.next_at),
     )
     waiting = (Job.task == ROUTE_TASK) & (Job.state == JobState.READY)
     return _Queries(
         jobs=select(Job.id, Job.trace).where(waiting, Job.run_at <= at).order_by(Job.run_at, Job.id).limit(most),
         orders=tuple(
-            (kind, select(row.id, row.account, row.trace).where(condition).order_by(row.id).limit(most))
-            for kind, condition in conditions
+            (kind, select(row.id, row.account, row.trace).where(condition).order_by(since, row.id).limit(most))
+            for kind, condition, since in conditions
         ),
         watched=select(row.account)
         .where(mine, row.submission == Submission.ACKNOWLEDGED, row.next_at <= at)
@@ -115,12 +116,12 @@ def _queries(accounts: tuple[str, ...]) -> _Queries:
         next_times=(
             select(func.min(Job.run_at)).where(waiting),
             select(func.min(row.next_at)).where(mine, row.next_at > at),
-            select(func.min(row.lease_until)).where(mine),
+            select(func.min(row.lease_until)).where(mine, row.lease_until.is_not(None)),
         ),
         due_since=(
             select(func.min(Job.run_at)).where(waiting, Job.run_at <= at),
             select(func.min(row.lease_until)).where(mine, leased, row.lease_until < at),
-            *(select(func.min(row.next_at)).where(condition) for kind, condition in conditions if kind != "sweep"),
+            *(select(func.min(row.next_at)).where(condition) for kind, condition, _ in conditions if kind != "sweep"),
             select(func.min(row.next_at)).where(mine, row.submission == Submission.ACKNOWLEDGED, row.next_at <= at),
         ),
     )

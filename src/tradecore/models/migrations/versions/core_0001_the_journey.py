@@ -93,6 +93,7 @@ Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "state", "lease_until"),
     Index(None, "state", "queue", "run_at", "priority"),
+    Index(None, "state", "run_at"),
     **ORDINARY,
 )
 
@@ -164,9 +165,9 @@ Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("account", "broker", "broker_order_id"),
+    Index(None, "account", "next_at"),
     Index(None, "account", "submission", "next_at"),
-    Index(None, "account", "symbol", "submission"),
-    Index(None, "status", "next_at"),
+    Index(None, "account", "symbol", "submission", "id"),
     Index(None, "strategy", "status", "id"),
     Index(None, "submission", "next_at"),
     *between_zero_and("filled_quantity", "quantity"),
