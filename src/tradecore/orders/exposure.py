@@ -7,6 +7,7 @@ booked. Whoever reads the position has to add what lies between, or an exit sell
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -19,27 +20,49 @@ from .executions import booked
 
 __all__ = ["fate_is_open", "under_way"]
 
-_UNSETTLED = (
-    Submission.RECORDED,
-    Submission.CLAIMED,
-    Submission.SENDING,
-    Submission.CONFIRMING,
-    Submission.UNKNOWN,
-)
+_UNSENT = (Submission.RECORDED, Submission.CLAIMED)
+_UNSETTLED = (*_UNSENT, Submission.SENDING, Submission.CONFIRMING, Submission.UNKNOWN)
 
 
-def fate_is_open(session: Session, inbox: Inbox, account: str, strategy: str, symbol: str) -> bool:
-    """Return whether the position may change within moments by what came before the signal in ``inbox``.
+def fate_is_open(
+    session: Session, inbox: Inbox, account: str, strategy: str, symbol: str, at: datetime, patience: float
+) -> bool:
+    """Return whether an exit, the signal in ``inbox``, comes too early for what came before it.
 
-    That is: an earlier signal not routed yet, an order unsent, unknown or at the market, a fill not booked yet.
+    What was not routed, or not sent, before it is waited for as long as it takes: that ends by itself, in an order, a
+    lapse or a dead letter, and an exit that gave up before would leave the position of an entry sent later without
+    one. What was sent is waited for ``patience`` seconds from the last thing that was heard of it: an answer, a market
+    order's end, a fill not booked yet.
     """
-    return _earlier_unrouted(session, inbox, strategy, symbol) or any(
-        row.submission in _UNSETTLED
-        or (row.ended_at is None and row.order_type is OrderType.MARKET and row.next_at is not None)
-        or row.filled_quantity > booked(session, row)
-        for row in _live(session, account, strategy, symbol)
-        if row.submission is not Submission.REVIEW
-    )
+    if _earlier_unrouted(session, inbox, strategy, symbol):
+        return True
+    patient = at - timedelta(seconds=patience)
+    for row in _live(session, account, strategy, symbol):
+        if row.submission in _UNSENT and _came_before(session, row, inbox):
+            return True
+        since = _last_heard(session, row)
+        if since is not None and max(since, inbox.received_at) > patient:
+            return True
+    return False
+
+
+def _last_heard(session: Session, row: OrderRecord) -> datetime | None:
+    """Return when an order whose fate is open was last sent or told of; None where it may take as long as it likes."""
+    if row.submission in _UNSETTLED:
+        return row.first_sent_at or row.created_at
+    if row.submission is Submission.REVIEW:
+        return None
+    told = row.acknowledged_at or row.created_at
+    if row.ended_at is None and row.order_type is OrderType.MARKET and row.next_at is not None:
+        return told
+    return row.ended_at or told if row.filled_quantity > booked(session, row) else None
+
+
+def _came_before(session: Session, row: OrderRecord, inbox: Inbox) -> bool:
+    first = session.get(Inbox, row.inbox_id) if row.inbox_id is not None else None
+    if first is None:
+        return row.created_at <= inbox.received_at
+    return (first.received_at, first.id) < (inbox.received_at, inbox.id)
 
 
 def under_way(session: Session, account: str, strategy: str, symbol: str, side: Side) -> Decimal:
@@ -59,7 +82,15 @@ def _earlier_unrouted(session: Session, inbox: Inbox, strategy: str, symbol: str
     rows = session.execute(
         select(Inbox.signal)
         .join(Job, Job.uid == Inbox.job_uid)
-        .where(Inbox.routed_at.is_(None), Inbox.id < inbox.id, Job.state == JobState.READY)
+        .where(
+            Inbox.routed_at.is_(None),
+            Inbox.id != inbox.id,
+            # By the database's time: ids carry that of the process that minted them, and two hosts' clocks differ.
+            or_(
+                Inbox.received_at < inbox.received_at, (Inbox.received_at == inbox.received_at) & (Inbox.id < inbox.id)
+            ),
+            Job.state == JobState.READY,
+        )
     ).scalars()
     signals = (Signal(**row) for row in rows if row.get("strategy") == strategy)
     return any(signal.symbol in (symbol, None) for signal in signals)

@@ -98,7 +98,7 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
     ):
         # The longer it waited the rarer the look: a queue of exits must not keep the database busy with waiting.
         age = (at - inbox.received_at).total_seconds()
-        job.run_at = at + timedelta(seconds=max(settings.watch_every, age / 4))
+        job.run_at = at + timedelta(seconds=min(settings.watch_at_most, max(settings.watch_every, age / 4)))
         return ()
     log_id = int(job.args["webhook_log_id"]) if job.args.get("webhook_log_id") else None
     recorded: list[Recorded] = []
@@ -233,10 +233,9 @@ def _must_wait(
     settings: JourneySettings,
 ) -> bool:
     """Return whether an exit comes too early: what it is to close may still change within moments."""
-    patient = at < inbox.received_at + timedelta(seconds=settings.exit_patience)
-    if signal.action is SignalAction.ENTRY or not patient:
+    if signal.action is SignalAction.ENTRY:
         return False
-    return fate_is_open(session, inbox, place.account, signal.strategy, symbol)
+    return fate_is_open(session, inbox, place.account, signal.strategy, symbol, at, settings.exit_patience)
 
 
 def _plan(

@@ -26,7 +26,8 @@ class JourneySettings:
         late_fill_window: how long after a cancel or an expiry one more look is taken, for fills that arrive late.
         retry_after: wait after a proof of not sent; it doubles up to ``retry_at_most``.
         retry_at_most: the longest such wait.
-        exit_patience: how long an exit waits for the entries before it to become known.
+        exit_patience: how long an exit waits, from the last thing heard of them, for what became of orders sent before
+            it; for what is not routed or not sent yet it waits until that has ended.
         job_attempts: how often routing a signal is tried before it is a dead letter.
     """
 

@@ -151,6 +151,47 @@ def test_an_exit_waits_no_longer_than_its_patience(w: World) -> None:
     assert outcome(w, "out") == ("NOTHING_TO_CLOSE", 0)
 
 
+def test_an_exit_outwaits_an_entry_that_may_still_be_sent(w: World) -> None:
+    """An outage longer than the exit's patience: the entry goes out after it, so the exit must still be there."""
+    w.sim.refuses_connection(times=1000)
+    w.core.accept(entry("in", 10))
+    w.core.run_due()
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.settle(100)
+    assert outcome(w, "out") == (None, 0)
+    w.sim.disarm()
+    w.settle(120)
+    assert w.order("in").filled_quantity == w.order("out").filled_quantity == 10
+
+
+def test_an_exit_outwaits_an_entry_that_lapses(w: World) -> None:
+    w.sim.refuses_connection(times=10_000)
+    w.core.accept(entry("in", 10))
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.settle(400, step=5)
+    assert w.order("in").submission is Submission.LAPSED
+    assert outcome(w, "out") == ("NOTHING_TO_CLOSE", 0)
+
+
+def test_workers_that_were_away_for_long_lose_no_exit(w: World) -> None:
+    w.core.accept(entry("in", 10))
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.clock.advance(3600)
+    w.settle(120)
+    assert w.order("in").filled_quantity == w.order("out").filled_quantity == 10
+
+
+def test_entries_after_it_do_not_hold_an_exit_up(w: World) -> None:
+    w.core.accept(entry("in", 10))
+    w.settle(5)
+    w.sim.refuses_connection(times=10_000)
+    w.core.accept(signal("out", "exit", side="sell"))
+    for number in range(20):
+        w.core.accept(entry(f"more-{number}", 1))
+        w.settle(5)
+    assert outcome(w, "out") == ("routed", 1)
+
+
 def test_two_exits_do_not_leave_more_than_there_is(w: World) -> None:
     w.core.accept(entry("in", 10))
     w.core.run_due()
