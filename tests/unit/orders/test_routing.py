@@ -159,7 +159,7 @@ def test_an_exit_outwaits_an_entry_that_may_still_be_sent(w: World) -> None:
     w.core.accept(signal("out", "exit", side="sell"))
     w.settle(100)
     assert outcome(w, "out") == (None, 0)
-    w.sim.disarm()
+    w.sim.faults.disarm()
     w.settle(120)
     assert w.order("in").filled_quantity == w.order("out").filled_quantity == 10
 
