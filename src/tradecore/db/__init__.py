@@ -10,7 +10,7 @@ from .base import Base, Partitioned, SoftDeleted, Timestamped, Versioned
 from .database import Database
 from .holding import Held
 from .ids import historic_id, id_at, new_id, time_of
-from .leases import Lease
+from .leases import Lease, one_at_a_time
 from .moment import now
 from .reading import only_reads
 from .types import EnumString, ExactDecimal, ExactString, Json, UtcDateTime, Words
@@ -39,6 +39,7 @@ __all__ = [
     "leases",
     "new_id",
     "now",
+    "one_at_a_time",
     "only_reads",
     "time_of",
 ]

@@ -21,7 +21,7 @@ from ..errors import DeadlineExceeded
 from . import leases
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
 from .database import PLATFORM_TABLE
-from .engines import Settings, engine_arguments
+from .engines import Isolation, Settings, engine_arguments
 from .footing import Footing, TradeSession, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import AsyncLane
@@ -49,7 +49,7 @@ class AsyncDatabase(Footing):
         statement_timeout: float = 30.0,
         lock_timeout: float = 5.0,
         tries: int = 8,
-        isolation: str = "SERIALIZABLE",
+        isolation: Isolation = "snapshot",
     ) -> None:
         """Describe the database; see :class:`~tradecore.db.Database`.
 

@@ -55,6 +55,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 
 def trouble_of(error: BaseException) -> Trouble:
     """Say what ``error`` means; the vendor's number decides, since drivers disagree about classes."""
+    if isinstance(error, SerializationConflict):
+        return Trouble.CONFLICT
     if not isinstance(error, DBAPIError):
         return Trouble.OTHER
     orig = error.orig

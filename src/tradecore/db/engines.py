@@ -9,7 +9,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine, make_url
@@ -19,7 +19,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 from ..errors import ConfigurationError
 from .reading import READS
 
-__all__ = ["Settings", "arm", "engine_arguments", "parse_url"]
+__all__ = ["Isolation", "Settings", "arm", "engine_arguments", "parse_url"]
 
 # family -> (drivername, module, extra) for sync and async
 _DRIVERS = {
@@ -34,11 +34,16 @@ _KNOWN = {"sqlite": {"", "pysqlite", "aiosqlite"}, "postgresql": {"", "psycopg"}
 _memory_names = itertools.count(1)
 
 
+Isolation: TypeAlias = Literal["snapshot", "serializable", "read committed"]
+
+_LEVELS = {"snapshot": "REPEATABLE READ", "serializable": "SERIALIZABLE", "read committed": "READ COMMITTED"}
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a Database treats its server; durations in seconds."""
 
-    isolation: str = "SERIALIZABLE"
+    isolation: Isolation = "snapshot"
     echo: bool = False
     pool_size: int = 5
     statement_timeout: float = 30.0
@@ -110,7 +115,9 @@ def engine_arguments(url: URL, settings: Settings, *, asynchronous: bool) -> dic
         if in_memory(url):  # one connection, lent to one thread or task at a time
             return arguments | {"pool_size": 1, "max_overflow": 0, "pool_timeout": settings.statement_timeout}
     else:
-        arguments |= {"pool_pre_ping": True, "pool_recycle": settings.recycle, "isolation_level": settings.isolation}
+        arguments |= {"pool_pre_ping": True, "pool_recycle": settings.recycle}
+        if name == "postgresql":
+            arguments["isolation_level"] = _LEVELS[settings.isolation]
         arguments["connect_args"] = _connecting(name, settings, asynchronous)
     return arguments | {
         "pool_size": settings.pool_size,
@@ -130,6 +137,14 @@ def _connecting(name: str, settings: Settings, asynchronous: bool) -> dict[str, 
     return wanted if asynchronous else wanted | {"write_timeout": vanished}
 
 
+# What begins a transaction that writes, and one that only reads. IMMEDIATE: on SQLite a read that turns into a write
+# would fail at once, whatever the busy time-out. On MySQL a serializable reader would lock every row it sees.
+_BEGINNINGS = {
+    "sqlite": ("BEGIN IMMEDIATE", "BEGIN"),
+    "mysql": ("", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+}
+
+
 def arm(engine: Engine, settings: Settings, belongings: dict[str, Any]) -> None:
     """Set up every new connection, and leave ``belongings`` in its info (the clock, the mint)."""
     set_up = {"sqlite": _set_up_sqlite, "postgresql": _set_up_postgresql}.get(engine.dialect.name, _set_up_mysql)
@@ -145,13 +160,13 @@ def arm(engine: Engine, settings: Settings, belongings: dict[str, Any]) -> None:
         if engine.dialect.name != "sqlite":
             connection.commit()
 
-    if engine.dialect.name == "sqlite":
+    if engine.dialect.name in _BEGINNINGS:
 
         @event.listens_for(engine, "begin")
         def begun(connection: Any) -> None:
-            # IMMEDIATE: a read that turns into a write would fail at once, whatever the busy time-out.
-            reads = connection.get_execution_options().get(READS)
-            connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+            reads = bool(connection.get_execution_options().get(READS))
+            if statement := _BEGINNINGS[engine.dialect.name][reads]:
+                connection.exec_driver_sql(statement)
 
 
 def _set_up_sqlite(cursor: Any, settings: Settings) -> None:
@@ -194,6 +209,15 @@ def _set_up_postgresql(cursor: Any, settings: Settings) -> None:
 def _set_up_mysql(cursor: Any, settings: Settings) -> None:
     cursor.execute("SELECT VERSION()")
     mariadb = "mariadb" in cursor.fetchone()[0].lower()
+    level = _LEVELS[settings.isolation]
+    if settings.isolation == "snapshot":
+        # Repeatable read alone loses updates there. MariaDB since 10.6.18 can refuse them as PostgreSQL does.
+        cursor.execute("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'")
+        if cursor.fetchone() is not None:
+            cursor.execute("SET SESSION innodb_snapshot_isolation = ON")
+        else:
+            level = "SERIALIZABLE"
+    cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {level}")
     limit = (
         f"max_statement_time = {settings.statement_timeout:g}"
         if mariadb

@@ -205,7 +205,7 @@ class Footing:
         """Show where it leads and how; never the password."""
         return (
             f"{type(self).__name__}({self.url.render_as_string(hide_password=True)!r}, "
-            f"isolation={self.settings.isolation.lower()!r}, tries={self.tries}, pool_size={self.settings.pool_size}, "
+            f"isolation={self.settings.isolation!r}, tries={self.tries}, pool_size={self.settings.pool_size}, "
             f"statement_timeout={self.settings.statement_timeout:g}, lock_timeout={self.settings.lock_timeout:g})"
         )
 

@@ -9,11 +9,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
+from ..errors import SerializationConflict
 from .base import Root
 from .moment import now
+from .timeline import EPOCH
 from .types import ExactString, UtcDateTime
 
-__all__ = ["Lease", "acquire", "acquire_at", "release", "renew"]
+__all__ = ["Lease", "acquire", "acquire_at", "one_at_a_time", "release", "renew"]
 
 
 class Lease(Root):
@@ -75,6 +77,26 @@ def release(session: Session, name: str, token: int) -> bool:
     """Give the lease back; False if it had run out or another token holds it."""
     moment = now(session)
     return _change(session, name, token, moment, moment)
+
+
+def one_at_a_time(session: Session, key: str) -> None:
+    """Let the units that name the same ``key`` take effect one after the other, as if each had begun after the last.
+
+    Whoever comes second waits for the first and, since what it read may be old, is run again. For decisions that rest
+    on what was read rather than on a row that is changed, such as a sum below a limit. SQLite does so by itself.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    name = f"one/{key}"
+    counted = update(Lease).where(Lease.name == name).values(token=Lease.token + 1)
+    if session.execute(counted.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+        return
+    try:
+        with session.begin_nested():
+            session.add(Lease(name=name, holder="", token=1, expires_at=EPOCH))
+            session.flush()
+    except IntegrityError:
+        raise SerializationConflict from None  # somebody else named the key for the first time, and is over
 
 
 def _change(session: Session, name: str, token: int, moment: datetime, ends: datetime) -> bool:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 __all__ = ["READS", "only_reads"]
 
 READS = "tradecore_read"
-
-_ELSEWHERE: dict[str, dict[str, Any]] = {
-    # A declared reader is left out of most serialization conflicts.
-    "postgresql": {"postgresql_readonly": True},
-    # Serializable readers lock every row they see there; a snapshot is as consistent, and locks nothing.
-    "mysql": {"isolation_level": "REPEATABLE READ"},
-}
 
 
 def only_reads(session: Session) -> None:
@@ -25,5 +16,5 @@ def only_reads(session: Session) -> None:
     times a second would keep the writers of every process waiting. On MySQL and MariaDB it would lock what it sees.
     """
     if not session.in_transaction():
-        more = _ELSEWHERE.get(session.get_bind().dialect.name, {})
-        session.connection(execution_options={READS: True, **more})
+        # The second is PostgreSQL's: a declared reader is left out of most serialization conflicts.
+        session.connection(execution_options={READS: True, "postgresql_readonly": True})

@@ -117,7 +117,15 @@ def test_postgresql_commits_to_disk_and_waits_for_nothing_for_ever(postgres_url)
     names = ("synchronous_commit", "statement_timeout", "lock_timeout", "TimeZone", "transaction_isolation")
     with Database(postgres_url, statement_timeout=7.5, lock_timeout=1.25) as db:
         found = db.run(lambda session: [session.execute(text(f"SHOW {name}")).scalar() for name in names])
-    assert found == ["on", "7500ms", "1250ms", "UTC", "serializable"]
+    assert found == ["on", "7500ms", "1250ms", "UTC", "repeatable read"]
+
+
+@pytest.mark.parametrize("isolation", ["serializable", "read committed"])
+def test_another_isolation_can_be_asked_for(isolation, postgres_url, mysql_url):
+    for url, query in ((postgres_url, "SHOW transaction_isolation"), (mysql_url, "SELECT @@tx_isolation")):
+        with Database(url, isolation=isolation) as db:
+            found = db.run(lambda session, query=query: session.execute(text(query)).scalar())
+        assert found.lower().replace("-", " ") == isolation
 
 
 def test_mariadb_is_strict(mysql_url):
@@ -125,7 +133,7 @@ def test_mariadb_is_strict(mysql_url):
     with Database(mysql_url, lock_timeout=2.0) as db:
         mode, wait, zone, isolation = db.run(lambda session: session.execute(query).one())
     assert "STRICT_ALL_TABLES" in mode
-    assert (wait, zone, isolation) == (2, "+00:00", "SERIALIZABLE")
+    assert (wait, zone, isolation) == (2, "+00:00", "REPEATABLE-READ")
 
 
 def test_a_lock_that_is_not_had_is_given_up_in_time(shared_database_url):

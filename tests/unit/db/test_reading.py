@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from tradecore.db import AsyncDatabase, Database, only_reads
 
@@ -45,12 +46,20 @@ def test_a_writer_does_not_wait_for_an_open_reader_and_the_reader_sees_one_state
     assert db.run(_names) == 2
 
 
-def test_the_next_transaction_of_the_connection_writes_again_and_is_serializable(db):
+def test_the_next_transaction_of_the_connection_writes_again(db):
     db.run(_names)
     db.run(lambda session: session.execute(text("UPDATE words SET word = 'eins'")))
-    shown = {"postgresql": "SHOW transaction_isolation", "mysql": "SELECT @@tx_isolation"}.get(db.dialect_name)
-    if shown:
-        assert db.run(lambda session: session.execute(text(shown)).scalar()).lower() == "serializable"
+    assert db.run(lambda session: session.execute(text("SELECT word FROM words")).scalar()) == "eins"
+
+
+def test_who_only_reads_cannot_write_on_a_server(db):
+    def write(session):
+        only_reads(session)
+        session.execute(text("UPDATE words SET word = 'eins'"))
+
+    if db.dialect_name != "sqlite":
+        with pytest.raises(DBAPIError, match=r"read-only|READ ONLY"):
+            db.run(write)
 
 
 @pytest.mark.anyio

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Mapped, Session
 
-from tradecore.db import AsyncDatabase, Base, Database, Timestamped, new_id, now
+from tradecore.db import AsyncDatabase, Base, Database, Timestamped, new_id, now, one_at_a_time
 from tradecore.errors import UniqueViolation
-from tradecore.models import User
+from tradecore.models import User, migrations
 
 
 class Purse(Timestamped, Base):
@@ -63,6 +63,34 @@ def _two_purses(session: Session) -> tuple[int, int]:
     session.add_all(purses)
     session.flush()
     return purses[0].id, purses[1].id
+
+
+def _spend(session: Session, cents: int) -> bool:
+    one_at_a_time(session, "budget")
+    spent = sum(session.scalars(select(Purse.cents)))
+    if spent + cents > 100:
+        return False
+    session.add(Purse(cents=cents))
+    return True
+
+
+def test_a_limit_over_what_was_read_holds_when_units_name_a_common_key(shared_database_url):
+    # Each adds a row that no other changes: without the key both of two units would fit under the limit.
+    migrations.upgrade(shared_database_url)
+    databases = [Database(shared_database_url, tries=30) for _ in range(2)]
+    Base.metadata.create_all(databases[0].engine, tables=[Purse.__table__])
+    spent = []
+    threads = [
+        threading.Thread(target=lambda db=db: spent.extend(db.run(_spend, 9) for _ in range(8))) for db in databases * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert spent.count(True) == 11
+    assert databases[0].run(lambda session: sum(session.scalars(select(Purse.cents)))) == 99
+    for db in databases:
+        db.close()
 
 
 def test_an_error_leaves_nothing_behind(db):

@@ -113,7 +113,7 @@ def _run(connection: Connection, to: str) -> None:
 
 
 def _prepare(connection: Connection) -> None:
-    # Not serializable: its snapshot would be older than the lock that is waited for first.
+    # A snapshot would be older than the lock that is waited for first.
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
         connection.rollback()
@@ -122,8 +122,8 @@ def _prepare(connection: Connection) -> None:
 
 
 def _restore(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.detach()  # its busy time-out is not the pool's
+    if connection.dialect.name != "postgresql":
+        connection.detach()  # its time-out and isolation are not the pool's
 
 
 @contextmanager
