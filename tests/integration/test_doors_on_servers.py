@@ -52,7 +52,7 @@ def serve_uvicorn() -> tuple[int, Callable[[], None]]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()  # whoever connects before the server is up waits in line
-    config = uvicorn.Config(asgi.Door(asgi_app), log_config=None, lifespan="off")
+    config = uvicorn.Config(asgi.Door(asgi_app, max_body=LIMIT), log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -66,7 +66,7 @@ def serve_uvicorn() -> tuple[int, Callable[[], None]]:
 
 
 def serve_werkzeug() -> tuple[int, Callable[[], None]]:
-    server = make_server("127.0.0.1", 0, wsgi.Door(wsgi_app), threaded=True)
+    server = make_server("127.0.0.1", 0, wsgi.Door(wsgi_app, max_body=LIMIT), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
 

@@ -167,7 +167,7 @@ def test_a_signal_sent_twenty_times_is_one_order_and_a_restart_forgets_nothing(
 CASES = [
     ("GET", "/nowhere", None, 404, "NOT_FOUND"),
     ("PUT", "/api/v1/signals", b"", 405, "METHOD_NOT_ALLOWED"),
-    ("POST", "/api/v1/signals", b"x" * 1_048_577, 413, "PAYLOAD_TOO_LARGE"),
+    ("POST", "/api/v1/signals", b"x" * 8_388_609, 413, "PAYLOAD_TOO_LARGE"),
     ("POST", "/api/v1/signals", b'{"id": "s-2", "quantity": 1.5', 422, "VALIDATION_ERROR"),
     ("POST", "/api/v1/signals", json.dumps(SIGNAL | {"quantity": 10.5}).encode(), 422, "VALIDATION_ERROR"),
     ("POST", "/api/v1/signals", json.dumps(SIGNAL | {"strategy": "nobody's"}).encode(), 404, "NOT_FOUND"),

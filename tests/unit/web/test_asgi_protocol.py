@@ -17,6 +17,7 @@ from tradecore.context import Context, current_context
 from tradecore.errors import ConfigurationError, Conflict
 from tradecore.health import Finding
 from tradecore.web.asgi import Door
+from tradecore.web.problems import PayloadTooLarge
 
 pytestmark = pytest.mark.anyio
 
@@ -253,7 +254,7 @@ def test_whatever_the_application_does_the_server_sees_a_legal_response(
     async def scenario() -> Got | None:
         try:
             got = await ask(Door(app, max_body=20), method, headers=[("x-request-id", ID)], chunks=chunks)
-        except (ValueError, Conflict):
+        except (ValueError, Conflict, PayloadTooLarge):
             return None
         assert current_context() == Context()
         return got
