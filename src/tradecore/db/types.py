@@ -192,13 +192,15 @@ class ExactString(TypeDecorator[str]):
         Raises:
             ValueError: for text that is too long, or holds NUL or a lone surrogate.
         """
-        if value is None:
-            return None
+        if value is None or self.holds(value):
+            return None if value is None else str(value)
         if len(value) > self.length:
             raise ValueError(f"a key of {len(value)} characters does not fit into {self.length}")
-        if _UNSTORABLE.search(value):
-            raise ValueError("a key must not hold NUL or lone surrogates")
-        return str(value)
+        raise ValueError("a key must not hold NUL or lone surrogates")
+
+    def holds(self, text: str) -> bool:
+        """Return whether ``text`` can be a key here; what cannot need not be looked for."""
+        return len(text) <= self.length and _UNSTORABLE.search(text) is None
 
 
 class Words(TypeDecorator[str]):

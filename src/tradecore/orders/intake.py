@@ -89,7 +89,7 @@ def read(raw: Signal | Mapping[str, Any] | bytes, *, source: str, tenant: str, l
         signal, body = raw, None
         check(signal.meta, limits)
     else:
-        value = parse(raw, limits) if isinstance(raw, bytes | bytearray | memoryview) else raw
+        value = parse(bytes(raw), limits) if isinstance(raw, bytes | bytearray | memoryview) else raw
         if not isinstance(value, Mapping):
             raise InvalidInput.of("", "not_an_object", "the signal must be a JSON object")
         check(value, limits)

@@ -6,14 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from ..db import ExactString
 from ..errors import NotFound
 from ..models import Inbox, OrderEvent, OrderRecord
 from ..trading import Intent, OrderStatus, OrderType, Side, Submission
 from ..trading.exact import Exact, Frozen
 
 __all__ = ["LedgerLine", "OrderView", "find_orders", "get_order", "ledger", "order_named", "view_of"]
+
+LARGEST_ID = 2**63 - 1
 
 
 class OrderView(Frozen):
@@ -89,6 +92,9 @@ def find_orders(
     limit: int,
 ) -> tuple[OrderView, ...]:
     """Return orders by their id, oldest first."""
+    asked = ((signal_id, Inbox.signal_id), (account, OrderRecord.account))
+    if after_id > LARGEST_ID or not all(key is None or _may_hold(column, key) for key, column in asked):
+        return ()
     query = select(OrderRecord, Inbox.signal_id).outerjoin(Inbox, Inbox.id == OrderRecord.inbox_id)
     if submission is not None:
         query = query.where(OrderRecord.submission == submission)
@@ -98,15 +104,25 @@ def find_orders(
         query = query.where(Inbox.signal_id == signal_id)
     if account is not None:
         query = query.where(OrderRecord.account == account)
-    rows = session.execute(query.where(OrderRecord.id > after_id).order_by(OrderRecord.id).limit(limit))
+    rows = session.execute(
+        query.where(OrderRecord.id > max(after_id, -LARGEST_ID)).order_by(OrderRecord.id).limit(limit)
+    )
     return tuple(view_of(row, signal) for row, signal in rows)
+
+
+def _may_hold(column: InstrumentedAttribute[Any], key: str) -> bool:
+    """Return whether a key column may hold ``key``: what is too long for it, or unstorable, is nobody's key."""
+    kind = column.type
+    return not isinstance(kind, ExactString) or kind.holds(key)
 
 
 def order_named(session: Session, order: str) -> OrderRecord:
     """Return the order with this client order id, or this id; NotFound where there is none."""
-    query = select(OrderRecord).where(OrderRecord.client_order_id == order)
-    row = session.execute(query).scalar_one_or_none()
-    if row is None and order.isdecimal() and len(order) < 20:
+    row = None
+    if _may_hold(OrderRecord.client_order_id, order):
+        query = select(OrderRecord).where(OrderRecord.client_order_id == order)
+        row = session.execute(query).scalar_one_or_none()
+    if row is None and order.isdecimal() and len(order) < 20 and int(order) <= LARGEST_ID:
         row = session.get(OrderRecord, int(order))
     if row is None:
         raise NotFound(f"there is no order {order[:60]!r}")

@@ -132,8 +132,8 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, ser_json_inf_nan="null")
 
-    def __init__(self, **data: Any) -> None:
-        """Validate ``data``.
+    def __init__(self, /, **data: Any) -> None:
+        """Validate ``data``; ``self`` is positional only, for a stranger's JSON may have a field of that name.
 
         Raises:
             InvalidInput: naming each field that is wrong; never its value.

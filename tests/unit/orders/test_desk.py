@@ -168,3 +168,20 @@ def _step(kind: str, key: str) -> object:
     from tradecore.orders import Step
 
     return Step(kind, key, "alpaca")
+
+
+@pytest.mark.parametrize("key", ["x" * 300, "a\x00b", "\ud800", "9" * 19, "-1", "", "\u0661\u0662"])
+def test_a_key_that_no_order_can_have_is_not_found(w: World, key: str) -> None:
+    """Keys come out of URLs: what no column can hold, or no integer of the database, is no error of ours."""
+    resting(w)
+    for look in (w.core.orders.get, w.core.orders.ledger, w.core.orders.cancel):
+        with pytest.raises(NotFound):
+            look(key)
+    assert not w.core.orders.list(signal_id=key)
+    assert not w.core.orders.list(account=key)
+
+
+def test_a_page_after_any_number_is_a_page(w: World) -> None:
+    resting(w)
+    assert not w.core.orders.list(after_id=2**63)
+    assert len(w.core.orders.list(after_id=-(2**70))) == 1

@@ -122,6 +122,20 @@ def test_what_is_no_signal_is_refused_by_field_and_claims_nothing(w: World, bad:
     assert not w.core.accept(body()).duplicate  # the corrected resend, with the same id
 
 
+@pytest.mark.parametrize("name", ["self", "cls", "data", "__init__", "model_config", "__class__"])
+def test_a_field_of_any_name_is_refused_by_that_name(w: World, name: str) -> None:
+    """``{"self": 1}`` was a TypeError: the parser's fields became the constructor's arguments."""
+    for form in (body(**{name: 1}), json.loads(body(**{name: 1}))):
+        with pytest.raises(InvalidInput) as refused:
+            w.core.accept(form)
+        assert refused.value.details[0]["field"] == name
+    assert logs(w) == [("rejected", "VALIDATION_ERROR")] * 2
+
+
+def test_any_kind_of_bytes_is_a_body(w: World) -> None:
+    assert w.core.accept(memoryview(body())).id == w.core.accept(bytearray(body())).id  # type: ignore[arg-type]
+
+
 def test_the_refusal_never_repeats_the_value(w: World) -> None:
     with pytest.raises(InvalidInput) as refused:
         w.core.accept(body(side="s3cr3t-value"))
