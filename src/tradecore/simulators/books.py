@@ -8,13 +8,11 @@ acceptances, rests of partial fills, slow cancels; at 0 nothing changes until so
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..trading.exact import canonical
 from .exchange.acceptance import reserved
-
-if TYPE_CHECKING:
-    from .simulator import Simulator
+from .exchange.engine import Exchange
 
 __all__ = ["COUNTERS", "books"]
 
@@ -40,14 +38,10 @@ COUNTERS = (
 """The counters that are always there, at zero too."""
 
 
-def books(simulator: Simulator, *, pending: int) -> dict[str, Any]:
-    """Return the true books of ``simulator``; its lock is held by the caller."""
-    exchange, ledger = simulator.exchange, simulator.exchange.ledger
+def books(exchange: Exchange) -> dict[str, Any]:
+    """Return what stands in the books of ``exchange``; its lock is held by the caller."""
+    ledger = exchange.ledger
     return {
-        "broker": simulator.name,
-        "profile": simulator.profile,
-        "seed": simulator.seed,
-        "plan": simulator.faults.plan.name,
         "day": exchange.day.isoformat(),
         "is_open": exchange.is_open,
         "prices": {symbol: canonical(price) for symbol, price in exchange.prices.items()},
@@ -59,11 +53,4 @@ def books(simulator: Simulator, *, pending: int) -> dict[str, Any]:
         "equity": canonical(ledger.equity(exchange.prices)),
         "buying_power": canonical(ledger.buying_power(exchange.prices, reserved(exchange.open_orders()))),
         "realized_pnl": canonical(sum((holding.realized for holding in ledger.holdings.values()), Decimal(0))),
-        "counters": {
-            **dict.fromkeys(COUNTERS, 0),
-            **simulator.counters,
-            "requests_by_kind": dict(simulator.requests_by_kind),
-        },
-        "faults_fired": dict(simulator.faults.fired),
-        "pending": pending,
     }

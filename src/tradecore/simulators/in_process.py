@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ..brokers.transport import Incoming, Lost, Outgoing
-from ..clock import ManualClock
-
-if TYPE_CHECKING:
-    from .simulator import Answer, Simulator
+from ..brokers.transport import Incoming, Outgoing
+from ..clock import Clock, ManualClock
+from .answers import Answer, Answering
 
 __all__ = ["AsyncInProcessTransport", "InProcessTransport"]
 
 
-def _wait(simulator: Simulator, answer: Answer, request: Outgoing) -> float:
+def _wait(clock: Clock, answer: Answer, request: Outgoing) -> float:
     """Return the seconds of the simulator's clock its caller waits.
 
     A manual clock that stands still is left alone: nobody else might ever move it, and a slow answer would hang.
     """
-    clock = simulator.clock
     if isinstance(clock, ManualClock) and not clock.autoadvance:
         return 0.0
     if clock.real(answer.delay) <= request.timeout:
         return answer.delay
     return request.timeout / clock.real(1.0)
-
-
-def _give(simulator: Simulator, answer: Answer, request: Outgoing) -> Incoming:
-    if simulator.clock.real(answer.delay) > request.timeout:
-        raise Lost("the simulator answered after the time-out")
-    return answer.give()
 
 
 class InProcessTransport:
@@ -39,7 +28,7 @@ class InProcessTransport:
         simulator: who answers.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Answering) -> None:
         """Talk to ``simulator``."""
         self.simulator = simulator
 
@@ -52,8 +41,8 @@ class InProcessTransport:
         """
         answer = self.simulator.answer(request)
         if answer.delay:
-            self.simulator.clock.sleep(_wait(self.simulator, answer, request))
-        return _give(self.simulator, answer, request)
+            self.simulator.clock.sleep(_wait(self.simulator.clock, answer, request))
+        return answer.give(self.simulator.clock, request.timeout)
 
     def close(self) -> None:
         """Nothing to close."""
@@ -66,7 +55,7 @@ class AsyncInProcessTransport:
         simulator: who answers.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Answering) -> None:
         """Talk to ``simulator``."""
         self.simulator = simulator
 
@@ -79,8 +68,8 @@ class AsyncInProcessTransport:
         """
         answer = self.simulator.answer(request)
         if answer.delay:
-            await self.simulator.clock.asleep(_wait(self.simulator, answer, request))
-        return _give(self.simulator, answer, request)
+            await self.simulator.clock.asleep(_wait(self.simulator.clock, answer, request))
+        return answer.give(self.simulator.clock, request.timeout)
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -16,11 +16,12 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Literal
 
-from ..brokers.transport import Incoming, Lost, Outgoing, Unsent
+from ..brokers.transport import Incoming, Outgoing
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
 from ..trading.exact import decimal
-from .books import books
+from .answers import Answer
+from .books import COUNTERS, books
 from .exchange.bars import Market
 from .exchange.engine import Exchange
 from .exchange.ledger import Ledger
@@ -28,36 +29,7 @@ from .exchange.tickets import SimulatedOrder
 from .faults import CallName, Fault, FaultPlan, Faults, Misbehaving
 from .in_process import AsyncInProcessTransport, InProcessTransport
 
-__all__ = ["Answer", "Route", "Simulator"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What becomes of a request.
-
-    Attributes:
-        reply: the answer, or None where the connection is cut.
-        delay: seconds of the simulator's clock until it is given.
-        cut: the fault that cut the connection: ``refused`` where nothing was written, ``request_lost``, ``reply_lost``
-            or ``late`` where the request went out and no answer comes; else empty.
-    """
-
-    reply: Incoming | None
-    delay: float = 0.0
-    cut: Literal["", "refused", "request_lost", "reply_lost", "late"] = ""
-
-    def give(self) -> Incoming:
-        """Return the reply.
-
-        Raises:
-            Unsent: where the connection was refused.
-            Lost: where no answer comes.
-        """
-        if self.cut == "refused":
-            raise Unsent("the simulator refused the connection")
-        if self.reply is None:
-            raise Lost("the simulator dropped the connection")
-        return self.reply
+__all__ = ["Route", "Simulator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +149,7 @@ class Simulator(Misbehaving, ABC):
             Unsent: the fault "refused connection".
             Lost: a lost request or reply, a late acceptance, or an answer slower than the request's time-out.
         """
-        answer = self.answer(request)
-        if self.clock.real(answer.delay) > request.timeout:
-            raise Lost("the simulator answered after the time-out")
-        return answer.give()
+        return self.answer(request).give(self.clock, request.timeout)
 
     def transport(self) -> InProcessTransport:
         """Return a transport for a :class:`~tradecore.brokers.BrokerClient`, without a socket."""
@@ -327,7 +296,20 @@ class Simulator(Misbehaving, ABC):
         """Return the true books as plain JSON values: see :mod:`tradecore.simulators.books`."""
         with self._lock:
             self._catch_up()
-            return books(self, pending=len(self._due))
+            return {
+                "broker": self.name,
+                "profile": self.profile,
+                "seed": self.seed,
+                "plan": self.faults.plan.name,
+                **books(self.exchange),
+                "counters": {
+                    **dict.fromkeys(COUNTERS, 0),
+                    **self.counters,
+                    "requests_by_kind": dict(self.requests_by_kind),
+                },
+                "faults_fired": dict(self.faults.fired),
+                "pending": len(self._due),
+            }
 
     # --- small things
 

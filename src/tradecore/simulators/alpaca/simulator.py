@@ -13,13 +13,15 @@ from ..faults import Fault
 from ..simulator import Route, Simulator
 from ..windows import FixedWindow, Quota
 from . import endpoints
-from .refusals import ApiError, duplicate_client_order_id, refused
+from .refusals import ApiError, duplicate_client_order_id, insufficient_buying_power, refused
 
 __all__ = ["AlpacaSimulator"]
 
 _NGINX = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
 )
+_UNAUTHORIZED = {"message": "unauthorized."}
+_TOO_MANY = {"code": 42910000, "message": "rate limit exceeded"}
 _TITLES = {
     401: "401 Authorization Required",
     500: "500 Internal Server Error",
@@ -86,11 +88,11 @@ class AlpacaSimulator(Simulator):
         if not token and not (key and secret):
             return self._html(401)
         if self._keys is not None and not self._opens(key, secret):
-            return self._json(401, {"message": "unauthorized."})
+            return self._json(401, _UNAUTHORIZED)
         if self._window is not None:
             self._quota = self._window.take(key or token)
             if not self._quota.allowed:
-                return self._json(429, {"code": 42910000, "message": "rate limit exceeded"})
+                return self._json(429, _TOO_MANY)
         return None
 
     def _opens(self, key: str, secret: str) -> bool:
@@ -100,7 +102,7 @@ class AlpacaSimulator(Simulator):
     def _misanswer(self, fault: Fault) -> Incoming:
         details = fault.details
         if fault.name == "unauthorized":
-            return self._json(401, {"message": "unauthorized."})
+            return self._json(401, _UNAUTHORIZED)
         if fault.name == "throttled":
             return self._throttled(details.get("headers", True), details.get("retry_after"))
         if fault.name == "duplicate_id":
@@ -120,7 +122,7 @@ class AlpacaSimulator(Simulator):
             headers |= _rate_headers(Quota(False, self.rate_limit or 200, 0, reset))
         if retry_after is not None:
             headers["retry-after"] = f"{retry_after:g}"
-        return Incoming(429, headers, _dump({"code": 42910000, "message": "rate limit exceeded"}))
+        return Incoming(429, headers, _dump(_TOO_MANY))
 
     def _json(self, status: int, payload: Any) -> Incoming:
         if status == 204:
@@ -153,7 +155,7 @@ class AlpacaSimulator(Simulator):
         lives = any(order.is_open or order.filled_quantity for order in known)
         if lives and self.faults.also("second_refused", "order", client_order_id):
             self.counters["seconds_refused"] += 1
-            raise ApiError(403, 40310000, "insufficient buying power", buying_power="0", cost_basis="0")
+            raise insufficient_buying_power(buying_power="0", cost_basis="0")
         if self.profile == "unique":
             self.counters["duplicates_refused"] += 1
             raise duplicate_client_order_id()
