@@ -15,11 +15,11 @@ from ..errors import LockTimeout, OutcomeUnknown
 from ..flow import Admit, Call, Effect, Flow, Lock, Pause, Permit, Reply, arun, run
 from ..resilience import CircuitBreaker, RateLimiter
 from ..trading import Account, Fill, Instrument, MarketClock, Order, OrderRequest, Position, ReplaceRequest
-from .exchange import ORDER_WAIT, READ_WAIT, Exchange, Line
 from .ledger import IdLedger
 from .outcomes import looked_again, replace_once, resolve, submit_once
 from .permits import BrokerPermit
 from .protocol import Broker, Listing
+from .roundtrip import ORDER_WAIT, READ_WAIT, Line, RoundTrip
 from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Transport, is_loopback
 
 __all__ = ["AsyncBrokerClient", "BrokerClient"]
@@ -130,9 +130,9 @@ class BrokerClient(_Client):
 
     def _call(self, call: Call) -> Reply:
         permit = call.permit or self._admit(*self._permit_for(call))
-        with Exchange(self._line, call, permit) as exchange:
-            exchange.answer(self._transport.send(exchange.outgoing()))
-        return exchange.reply
+        with RoundTrip(self._line, call, permit) as trip:
+            trip.answer(self._transport.send(trip.outgoing()))
+        return trip.reply
 
     @contextmanager
     def _hold(self, key: str, wait: float) -> Iterator[None]:
@@ -277,9 +277,9 @@ class AsyncBrokerClient(_Client):
 
     async def _call(self, call: Call) -> Reply:
         permit = call.permit or await self._admit(*self._permit_for(call))
-        with Exchange(self._line, call, permit) as exchange:
-            exchange.answer(await self._transport.send(exchange.outgoing()))
-        return exchange.reply
+        with RoundTrip(self._line, call, permit) as trip:
+            trip.answer(await self._transport.send(trip.outgoing()))
+        return trip.reply
 
     @asynccontextmanager
     async def _hold(self, key: str, wait: float) -> AsyncIterator[None]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.brokers.wires import order_json
 
 from tradecore.brokers.alpaca import STATUS_MAP, wire
-from tradecore.brokers.exchange import read_json
+from tradecore.brokers.roundtrip import read_json
 from tradecore.trading import (
     AssetClass,
     OrderRequest,

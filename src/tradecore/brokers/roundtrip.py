@@ -21,7 +21,7 @@ from .permits import BrokerPermit
 from .protocol import Broker
 from .transport import Incoming, Lost, Outgoing, Unsent
 
-__all__ = ["Exchange", "Line"]
+__all__ = ["ORDER_WAIT", "READ_WAIT", "Line", "RoundTrip", "read_json"]
 
 _log = logging.getLogger("tradecore.brokers")
 
@@ -102,7 +102,7 @@ class Line:
         self._penalties = 0
 
 
-class Exchange:
+class RoundTrip:
     """One request and its answer, as a context manager of either colour's ``with``.
 
     Whatever happens inside, the permit is settled when it ends, and the transport's errors leave as what they prove.
@@ -163,7 +163,7 @@ class Exchange:
         text = incoming.content[:EVIDENCE].decode("utf-8", "replace")
         self.reply = Reply(incoming.status, body, text, headers, readable)
 
-    def __enter__(self) -> Exchange:
+    def __enter__(self) -> RoundTrip:
         """Begin."""
         return self
 
