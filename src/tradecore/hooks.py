@@ -113,7 +113,7 @@ class ConnectionStopped(Happening):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFailed(Happening):
-    """A step of the worker raised; it is due again at ``retry_at``."""
+    """A step of the worker raised; this process leaves it alone until ``retry_at``."""
 
     step: str
     error: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +12,9 @@ from ..errors import ConfigurationError
 from ..flow import Admit, Call, Effect, Lock, Pause, Work
 from ..hooks import Happening, Hooks
 from ..orders import HAPPENINGS, PLATFORM
+
+if TYPE_CHECKING:
+    from ..db import AsyncDatabase, Database
 
 __all__ = ["async_performer", "performer"]
 
@@ -30,7 +33,7 @@ def _client(clients: Mapping[str, Any], to: str) -> Any:
 
 
 def performer(
-    db: Any, clients: Mapping[str, Any], clock: Clock, hooks: Hooks, platform: Callable[[], bool]
+    db: Database, clients: Mapping[str, Any], clock: Clock, hooks: Hooks, platform: Callable[[], bool]
 ) -> Callable[[Effect[Any]], Any]:
     """Return the sync performer. Hooks are told after the commit, in the order things happened."""
 
@@ -52,7 +55,11 @@ def performer(
 
 
 def async_performer(
-    db: Any, clients: Mapping[str, Any], clock: Clock, hooks: Hooks, platform: Callable[[], bool]
+    db: AsyncDatabase,
+    clients: Mapping[str, Any],
+    clock: Clock,
+    hooks: Hooks,
+    platform: Callable[[], bool],
 ) -> Callable[[Effect[Any]], Any]:
     """Return the async performer: the same, awaited."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from ..db import now
+from ..db.partitions import ENOUGH_AHEAD
 from ..flow import Flow, Work
 from ..health import Finding, Probe
 from ..models import OrderRecord
@@ -23,16 +24,15 @@ from ._plan import Runtime
 __all__ = ["probes"]
 
 WORKER_LAG = 30.0
-PARTITIONS_AHEAD = 2
 
 
 def probes(runtime: Runtime[Any], worker: Callable[[], Any]) -> list[Probe]:
-    """Return the core's probes."""
+    """Return the core's probes: each check a generator function, which an event loop runs without a thread."""
     found = [
-        Probe("database", lambda: _database()),
-        Probe("orders", lambda: _orders(), critical=False, ttl=5.0),
-        Probe("worker", lambda: _worker(worker(), tuple(runtime.clients)), critical=False),
-        Probe("partitions", lambda: _partitions(runtime.db), critical=False, ttl=60.0),
+        Probe("database", _database),
+        Probe("orders", _orders, critical=False, ttl=5.0),
+        Probe("worker", partial(_worker, worker, tuple(runtime.clients)), critical=False),
+        Probe("partitions", partial(_partitions, runtime.db), critical=False, ttl=60.0),
     ]
     for name, client in runtime.clients.items():
         found.append(Probe(f"broker:{name}", partial(_broker, client, name), critical=False))
@@ -63,7 +63,8 @@ def _review_count(session: Session) -> tuple[int, datetime | None, datetime]:
     return int(count), oldest, now(session)
 
 
-def _worker(worker: Any, accounts: tuple[str, ...]) -> Flow[Finding]:
+def _worker(embedded: Callable[[], Any], accounts: tuple[str, ...]) -> Flow[Finding]:
+    worker = embedded()
     if worker is not None and not worker.alive:
         return Finding("unhealthy", "the worker stopped")
     seconds = yield from Work(lag, accounts)
@@ -78,7 +79,7 @@ def _partitions(db: Any) -> Flow[Finding]:
     ahead = yield from Work(db.count_partitions)
     if ahead is None:
         return Finding("healthy", "this database has no partitions")
-    return Finding("healthy" if ahead >= PARTITIONS_AHEAD else "degraded", data={"ahead": ahead})
+    return Finding("healthy" if ahead >= ENOUGH_AHEAD else "degraded", data={"ahead": ahead})
 
 
 def _broker(client: Any, account: str) -> Flow[Finding]:

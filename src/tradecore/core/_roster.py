@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterable
+from datetime import timedelta
 
 from ..clock import Clock
 from ..errors import LockTimeout
@@ -70,8 +71,15 @@ class Roster:
         """The step raised: it rests, and the hooks are told."""
         self._running.discard(step)
         times = self._resting.get(step, (0.0, 0))[1]
-        self._resting[step] = (self._clock.monotonic() + min(LONGEST_REST, FIRST_REST * 2.0**times), min(times + 1, 12))
+        rest = min(LONGEST_REST, FIRST_REST * 2.0**times)
+        self._resting[step] = (self._clock.monotonic() + rest, min(times + 1, 12))
         if isinstance(error, LockTimeout):
             return  # another worker is at it
         _log.warning("step %s %s failed", step.kind, step.key, exc_info=error)
-        self._hooks.tell(WorkFailed(step=f"{step.kind} {step.key}", error=f"{type(error).__name__}: {error}"))
+        self._hooks.tell(
+            WorkFailed(
+                step=f"{step.kind} {step.key}",
+                error=f"{type(error).__name__}: {error}",
+                retry_at=self._clock.now() + timedelta(seconds=rest),
+            )
+        )
