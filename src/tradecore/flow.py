@@ -47,7 +47,6 @@ __all__ = [
     "Effect",
     "Exclusive",
     "Flow",
-    "Hold",
     "Lock",
     "Pause",
     "Perform",
@@ -174,13 +173,12 @@ class Work(Effect[A]):
         return f"<Work {getattr(self.fn, '__qualname__', self.fn)}>"
 
 
-class Hold(Protocol):
-    """A lock as the performer lends it: a context manager of the performer's colour."""
-
-
 @dataclass(frozen=True, slots=True)
 class Lock(Effect[Any]):
-    """Ask the performer for the lock ``key``: what :class:`Exclusive` is made of. Drivers use it, flows do not."""
+    """Ask the performer for the lock ``key``: what :class:`Exclusive` is made of. Drivers use it, flows do not.
+
+    The answer is a context manager of the performer's colour.
+    """
 
     key: str
     wait: float = 10.0

@@ -9,14 +9,19 @@ from typing import Any
 
 from ..errors import ConfigurationError
 
-__all__ = ["add_core_arguments", "brokers_named", "database_url"]
+__all__ = ["add_core_arguments", "add_database_argument", "brokers_named", "database_url"]
 
 VARIABLE = "TRADECORE_DATABASE_URL"
 
 
+def add_database_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--database``."""
+    parser.add_argument("--database", metavar="URL", help=f"the database's address (default: ${VARIABLE})")
+
+
 def add_core_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--database`` and ``--broker``."""
-    parser.add_argument("--database", metavar="URL", help=f"the database's address (default: ${VARIABLE})")
+    add_database_argument(parser)
     parser.add_argument(
         "--broker",
         action="append",

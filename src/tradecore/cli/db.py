@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ._arguments import VARIABLE, database_url
+from ._arguments import add_database_argument, database_url
 
 __all__ = ["add_arguments", "execute"]
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("upgrade", "current", "check"),
         help="upgrade: make the tables this release's; current: show the revisions; check: show every difference",
     )
-    parser.add_argument("--database", metavar="URL", help=f"the database's address (default: ${VARIABLE})")
+    add_database_argument(parser)
     parser.add_argument("--core-only", action="store_true", help="upgrade the core's tables and not the platform's")
 
 

@@ -14,7 +14,18 @@ from ..clock import Clock, SystemClock
 from .partitions import create
 from .types import ExactDecimal, UtcDateTime
 
-__all__ = ["Base", "Partitioned", "Root", "SoftDeleted", "Timestamped", "Versioned"]
+__all__ = [
+    "CLOCK",
+    "MINT",
+    "NAMING",
+    "Base",
+    "Partitioned",
+    "Root",
+    "SoftDeleted",
+    "Timestamped",
+    "Versioned",
+    "clock_of",
+]
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -37,14 +48,15 @@ def _minted(context: DefaultExecutionContext) -> int:
 
 
 def _present(context: DefaultExecutionContext) -> datetime:
-    return _clock_of(context.root_connection).now()
+    return clock_of(context.root_connection).now()
 
 
 def _with_partitions(table: Table, connection: Connection, **_: Any) -> None:
-    create(connection, [table], _clock_of(connection).now())
+    create(connection, [table], clock_of(connection).now())
 
 
-def _clock_of(connection: Connection) -> Clock:
+def clock_of(connection: Connection) -> Clock:
+    """Return the clock of the Database that made ``connection``; the machine's where none did."""
     clock: Clock = connection.info.get(CLOCK) or SystemClock()
     return clock
 

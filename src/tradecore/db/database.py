@@ -25,7 +25,7 @@ from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import Lane
 from .revisions import require_migrated
 
-__all__ = ["Database"]
+__all__ = ["PLATFORM_TABLE", "Database"]
 
 A = TypeVar("A")
 P = ParamSpec("P")

@@ -19,7 +19,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 from ..errors import ConfigurationError
 from .reading import READS
 
-__all__ = ["Isolation", "Settings", "arm", "engine_arguments", "parse_url"]
+__all__ = ["Isolation", "Settings", "arm", "engine_arguments", "in_memory", "parse_url"]
 
 # family -> (drivername, module, extra) for sync and async
 _DRIVERS = {

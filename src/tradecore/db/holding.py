@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..errors import LeaseLost, LockTimeout
 
-__all__ = ["Held"]
+__all__ = ["FIRST_LOOK", "LONGEST_LOOK", "Held", "next_look"]
 
 FIRST_LOOK, LONGEST_LOOK = 0.02, 0.5
 """Seconds between two looks at a lease somebody else holds."""

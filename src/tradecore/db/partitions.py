@@ -14,7 +14,10 @@ from sqlalchemy import Connection, Table, text
 
 from .timeline import id_at
 
-__all__ = ["Partition", "ahead", "create", "names_of", "plan"]
+__all__ = ["ENOUGH_AHEAD", "Partition", "ahead", "create", "names_of", "plan"]
+
+ENOUGH_AHEAD = 2
+"""Periods that should be ready ahead; with fewer, somebody has stopped making them."""
 
 _LOCK = 0x7472616465  # one process at a time makes partitions
 

@@ -82,7 +82,7 @@ def _faults(books: Books) -> list[Row]:
 def _orders(facts: Facts, journal: Journal) -> list[Row]:
     orders = [order for order in journal.orders if order.intent == "order"]
     ends = Counter(order.status for order in orders if order.submission == "acknowledged")
-    refusals = Counter(order.reject_code or "at the exchange" for order in orders if _is_refused(order.status))
+    refusals = Counter(order.reject_code or "at the exchange" for order in orders if order.status == "rejected")
     cut_short = journal.sends_cut_short
     reviews = sum(order.submission == "review" for order in journal.orders)
     others = {name: ends[name] for name in ("expired", "canceled") if ends[name]}
@@ -92,10 +92,6 @@ def _orders(facts: Facts, journal: Journal) -> list[Row]:
         Row("rejected", f"{sum(refusals.values())}", _counted("by the broker:", refusals)),
         Row("reviews", f"{reviews}", "orders that wait for a person"),
     ]
-
-
-def _is_refused(status: str | None) -> bool:
-    return status == "rejected"
 
 
 def _counted(words: str, counter: Counter[str] | dict[str, int]) -> str:

@@ -19,7 +19,6 @@ from ..db.types import ExactString, Json
 __all__ = [
     "Email",
     "Hash",
-    "JsonList",
     "JsonObject",
     "Key40",
     "Key100",
@@ -40,7 +39,6 @@ Key100 = Annotated[str, mapped_column(ExactString(100))]
 Key128 = Annotated[str, mapped_column(ExactString(128))]
 SymbolKey = Annotated[str, mapped_column(ExactString(50))]
 JsonObject = Annotated[dict[str, Any], mapped_column(Json)]
-JsonList = Annotated[list[Any], mapped_column(Json)]
 
 
 class Email(TypeDecorator[str]):

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from .enums import Direction, OrderType, Side, SignalAction
 from .exact import Frozen, Instant, Key, Price, Quantity, Symbol
 
-__all__ = ["Receipt", "ReceiptStatus", "Signal"]
+__all__ = ["Receipt", "ReceiptStatus", "Signal", "canonical_signal"]
 
 
 class Signal(Frozen):

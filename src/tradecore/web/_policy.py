@@ -19,6 +19,7 @@ __all__ = [
     "PAGES_ARE_READ",
     "Gate",
     "Policy",
+    "client_left",
     "fits",
     "health_answer",
     "too_large",

@@ -9,15 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, Table, inspect
 
-from ...clock import Clock, SystemClock
 from ...db import partitions
-from ...db.base import CLOCK, Root
+from ...db.base import Root, clock_of
 from ...db.revisions import REVISIONS, VERSION_TABLE, applied
 from .upgrading import Target, connected
 
 __all__ = ["check", "tables_of"]
-
-ENOUGH_AHEAD = 2
 
 
 def tables_of(branch: str) -> list[Table]:
@@ -50,10 +47,9 @@ def _findings(connection: Connection) -> Iterator[str]:
     tables = [table for branch, revision in revisions.items() if revision is not None for table in tables_of(branch)]
     yield from _differences(connection, tables)
     yield from _checks(connection, tables)
-    clock: Clock = connection.info.get(CLOCK) or SystemClock()
-    ahead = partitions.ahead(connection, tables, clock.now())
-    if ahead is not None and ahead < ENOUGH_AHEAD:
-        yield f"only {max(ahead, 0)} partitions are ready ahead, wanted: {ENOUGH_AHEAD}"
+    ahead = partitions.ahead(connection, tables, clock_of(connection).now())
+    if ahead is not None and ahead < partitions.ENOUGH_AHEAD:
+        yield f"only {max(ahead, 0)} partitions are ready ahead, wanted: {partitions.ENOUGH_AHEAD}"
 
 
 def _differences(connection: Connection, tables: Sequence[Table]) -> Iterator[str]:

@@ -9,9 +9,8 @@ from alembic import op
 from sqlalchemy import MetaData
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
-from ...clock import Clock, SystemClock
 from ...db import partitions
-from ...db.base import CLOCK
+from ...db.base import clock_of
 
 __all__ = ["ORDINARY", "create", "drop", "partitioned"]
 
@@ -32,8 +31,7 @@ def create(metadata: MetaData, *, but: Collection[str] = ()) -> None:
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             op.execute(CreateIndex(index))
     connection = op.get_bind()
-    clock: Clock = connection.info.get(CLOCK) or SystemClock()
-    partitions.create(connection, tables, clock.now())
+    partitions.create(connection, tables, clock_of(connection).now())
 
 
 def drop(metadata: MetaData, *, but: Collection[str] = ()) -> None:
