@@ -69,6 +69,9 @@ def trouble_of(error: BaseException) -> Trouble:
     code = orig.args[0] if orig is not None and orig.args else None
     if isinstance(code, int) and code in _MYSQL:
         return _MYSQL[code]
+    if code == 1305 and "SAVEPOINT" in str(orig):
+        # A deadlock rolled the transaction back with its savepoints, and undoing to one of them hid its 1213.
+        return Trouble.CONFLICT
     return Trouble.LOST if error.connection_invalidated else Trouble.OTHER
 
 
