@@ -110,7 +110,7 @@ def verdict(
         client_order_id=client_order_id,
         broker_code=code or None,
         details=_details(reply, code),
-        retry_after=_seconds(reply.headers.get("retry-after")),
+        retry_after=_bounded(_seconds(reply.headers.get("retry-after"))),
     )
 
 
@@ -130,6 +130,11 @@ def _seconds(text: str | None) -> float | None:
         return float(text) if text else None
     except ValueError:
         return None
+
+
+def _bounded(seconds: float | None) -> float | None:
+    # Nobody is put off by what is no wait, or for longer than two minutes: "1e300" is a float too.
+    return min(seconds, LONGEST_PENALTY) if seconds is not None and seconds > 0 else None
 
 
 def _instant(text: str | None) -> datetime | None:

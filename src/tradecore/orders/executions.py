@@ -198,7 +198,8 @@ def _watch(account: str, broker: Broker, settings: JourneySettings) -> Flow[int]
         yield from _read(broker, due, settings)
     except BrokerError as error:
         # A failed look says nothing about the orders; ask again later.
-        yield from Work(postpone, tuple(item.order_id for item in due), error.retry_after or settings.watch_every * 2)
+        wait = settings.asked(error.retry_after, settings.watch_every * 2)
+        yield from Work(postpone, tuple(item.order_id for item in due), wait)
     return len(due)
 
 

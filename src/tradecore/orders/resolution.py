@@ -151,7 +151,7 @@ def look_failed(session: Session, look: Look, settings: JourneySettings, retry_a
     journal = Journal(session, look.order_id)
     if journal.stands(*_LOOKED_UP):
         age = (journal.at - (journal.row.sent_at or journal.at)).total_seconds()
-        journal.due_in(retry_after or min(settings.look_at_most, max(settings.look_every, age / 4)))
+        journal.due_in(settings.asked(retry_after, min(settings.look_at_most, max(settings.look_every, age / 4))))
 
 
 def cancel_seen(session: Session, look: Look, order: Order | None) -> None:

@@ -59,6 +59,11 @@ class JourneySettings:
         return self.lease + self.send_max + worst_lag
 
     @staticmethod
+    def asked(seconds: float | None, otherwise: float) -> float:
+        """Return the wait a broker asked for, ten minutes at most; ``otherwise`` where it named none that is one."""
+        return min(seconds, 600.0) if seconds is not None and seconds > 0 else otherwise
+
+    @staticmethod
     def backoff(first: float, at_most: float, tries: int) -> float:
         """Return the wait after ``tries`` tries: it doubles from ``first`` up to ``at_most``."""
         return float(min(at_most, first * 2.0 ** min(tries, 20)))

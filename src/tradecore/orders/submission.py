@@ -197,7 +197,8 @@ def begin_send(session: Session, claim: Claim, settings: JourneySettings) -> boo
 
 def _release(journal: Journal, why: Evidence, wait: float, detail: dict[str, Any]) -> None:
     journal.let_go()
-    journal.due_in(wait)
+    left = wait if journal.row.send_by is None else (journal.row.send_by - journal.at).total_seconds()
+    journal.due_in(min(wait, max(0.0, left) + 0.001))  # not past its send_by: it lapses then, and says so
     journal.move(Submission.RECORDED, why, detail)
 
 
@@ -305,11 +306,10 @@ def sweep(session: Session, order_id: int) -> None:
 
 
 def _wait(error: TradeCoreError, settings: JourneySettings, tries: int) -> float:
-    if error.retry_after is not None:
-        return max(0.0, error.retry_after)
+    otherwise = settings.backoff(settings.retry_after, settings.retry_at_most, tries)
     if isinstance(error, AuthenticationFailed):
-        return settings.retry_at_most  # only new credentials help; the intent waits until its send_by
-    return settings.backoff(settings.retry_after, settings.retry_at_most, tries)
+        otherwise = settings.retry_at_most  # only new credentials help; the intent waits until its send_by
+    return settings.asked(error.retry_after, otherwise)
 
 
 def _words(error: TradeCoreError) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import select
@@ -10,6 +11,7 @@ from tests.journey import World, entry, world
 
 from tradecore import Signal
 from tradecore.brokers import Alpaca, BrokerClient
+from tradecore.brokers.transport import Incoming, Outgoing
 from tradecore.clock import ManualClock
 from tradecore.hooks import ConnectionStopped, Hooks, UnmappedStatus
 from tradecore.models import BrokerConnection
@@ -73,6 +75,40 @@ def test_credentials_refused_for_too_long_end_in_a_lapse() -> None:
         w.settle(200, step=10)
         assert w.order("s-1").submission is Submission.LAPSED
         assert not w.sim.orders
+
+
+@contextmanager
+def answers(w: World, answer: Callable[[Outgoing, Incoming | None], Incoming]) -> Iterator[list[Outgoing]]:
+    """Put ``answer`` between the core and its broker; yields the requests that were written."""
+    client, seen = w.core.brokers["alpaca"], []
+    behind = client._transport
+
+    class Between:
+        def send(self, request: Outgoing) -> Incoming:
+            seen.append(request)
+            return answer(request, behind.send(request) if request.method == "GET" else None)
+
+        def close(self) -> None:
+            behind.close()
+
+    client._transport = Between()
+    try:
+        yield seen
+    finally:
+        client._transport = behind
+
+
+@pytest.mark.parametrize("status", [401, 403, 503])
+@pytest.mark.parametrize("asked", ["1e300", "inf", "nan", "-5", "0", "99999999", "tomorrow"])
+def test_no_wait_that_a_broker_asks_for_breaks_or_outlasts_the_order(status: int, asked: str) -> None:
+    def refuses(request: Outgoing, honest: Incoming | None) -> Incoming:
+        return Incoming(status, {"retry-after": asked}, b"<html>") if honest is None else honest
+
+    with world() as w, answers(w, refuses) as seen:
+        w.core.accept(entry("s-1"))
+        w.settle(400, step=5)
+        assert w.order("s-1").submission in (Submission.LAPSED, Submission.REVIEW)
+        assert len([request for request in seen if request.method == "POST"]) <= 25
 
 
 def test_an_unmapped_word_keeps_the_status_and_is_told() -> None:
