@@ -20,6 +20,7 @@ __all__ = ["AsyncWorker", "Worker"]
 _log = logging.getLogger("tradecore.worker")
 
 NOTHING = Due((), None)
+SHORTEST_NAP = 0.02  # real seconds: looking costs some milliseconds, however fast a simulated clock runs
 
 
 class _Base:
@@ -46,7 +47,7 @@ class _Base:
         wait = self.poll if found.next_in is None else min(self.poll, found.next_in)
         if found.steps:
             wait = min(wait, 0.05)  # what is due rests after a failure, or has no room: a step's end rings
-        return max(0.001, self._clock.real(wait))
+        return max(SHORTEST_NAP, self._clock.real(wait))
 
 
 class Worker(_Base):
