@@ -172,5 +172,5 @@ class _Worker:
 def nursery() -> multiprocessing.context.ForkServerContext:
     """Return where workers come from; the first use starts the process that imports for them all."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tradecore.demo.worker"])
+    context.set_forkserver_preload(["tradecore.demo.nursery"])
     return context

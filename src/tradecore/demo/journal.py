@@ -58,7 +58,7 @@ class KeptOrder:
     version: int
     filled_quantity: Decimal
     ended: bool
-    reject_code: str | None
+    reject_reason: str | None
     ledger: tuple[int, ...] = ()
 
 
@@ -141,7 +141,7 @@ def _orders(session: Session) -> tuple[KeptOrder, ...]:
             version=row.version,
             filled_quantity=row.filled_quantity,
             ended=row.ended_at is not None,
-            reject_code=row.reject_code,
+            reject_reason=row.reject_reason,
             ledger=tuple(ledgers.get(row.id, ())),
         )
         for row in rows

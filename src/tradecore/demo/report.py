@@ -9,7 +9,7 @@ from decimal import Decimal
 from textwrap import wrap
 
 from .books import Books
-from .journal import Journal
+from .journal import Journal, KeptOrder
 from .profit import Benchmark
 
 __all__ = ["WIDTH", "Facts", "Row", "rows", "table"]
@@ -61,7 +61,7 @@ def _signals(facts: Facts, journal: Journal) -> list[Row]:
             f"{facts.distinct:,}",
             f"{repeats} came twice; {facts.repeats_answered} of these got the first receipt again",
         ),
-        Row("orders", f"{len(orders):,}", _counted("signals without one", unsent)),
+        Row("orders", f"{len(orders):,}", _counted("signals that ended without one:", unsent)),
         Row("tries", f"{tries:,}", "sends of those orders that may have reached the broker"),
     ]
 
@@ -82,16 +82,21 @@ def _faults(books: Books) -> list[Row]:
 def _orders(facts: Facts, journal: Journal) -> list[Row]:
     orders = [order for order in journal.orders if order.intent == "order"]
     ends = Counter(order.status for order in orders if order.submission == "acknowledged")
-    refusals = Counter(order.reject_code or "at the exchange" for order in orders if order.status == "rejected")
+    refusals = Counter(_reason(order) for order in orders if order.status == "rejected")
     cut_short = journal.sends_cut_short
     reviews = sum(order.submission == "review" for order in journal.orders)
     others = {name: ends[name] for name in ("expired", "canceled") if ends[name]}
     return [
         Row("kills", f"{facts.kills}", f"kill -9, of {facts.workers} workers; sends left half done: {cut_short}"),
         Row("filled", f"{ends['filled']:,}", _counted("", others)),
-        Row("rejected", f"{sum(refusals.values())}", _counted("by the broker:", refusals)),
+        Row("rejected", f"{sum(refusals.values())}", _counted("", refusals)),
         Row("reviews", f"{reviews}", "orders that wait for a person"),
     ]
+
+
+def _reason(order: KeptOrder) -> str:
+    """Return why the broker refused an order, or that it took it and the exchange did not."""
+    return "at the exchange" if order.submission == "acknowledged" else order.reject_reason or "no reason given"
 
 
 def _counted(words: str, counter: Counter[str] | dict[str, int]) -> str:

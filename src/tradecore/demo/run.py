@@ -35,11 +35,11 @@ __all__ = ["Settings", "run_demo"]
 
 CASH = 1_000_000
 SIGNALS_PER_KILL = 60
-BACKLOG = 24  # wishes under way at which the senders wait: the market must not run away from the orders
+BACKLOG = 16  # wishes under way at which the senders wait: the market must not run away from the orders
 PATIENCE = 90.0  # real seconds for everything to come to rest after the last signal
 MEMORY = "/dev/shm"  # noqa: S108  a directory with a random name is made in it
 SPACE = 200_000_000  # bytes; 500 signals take 10 million
-_LOOK = 0.02
+_LOOK = 0.03
 _TRIES = 10
 
 
@@ -86,7 +86,7 @@ class _Run:
     broker: BrokerProcess
     fleet: Fleet
     dice: Random
-    began: float = field(default_factory=time.monotonic)
+    began: float
     receipts: dict[str, Receipt] = field(default_factory=dict)
     accepted: dict[str, Signal] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -96,18 +96,20 @@ class _Run:
 
     # -- intake
 
-    def feed(self) -> None:
-        """Deliver every signal in its turn, move the market along, kill workers on the way."""
+    def feed(self) -> bool:
+        """Deliver every signal in its turn, move the market along, kill workers on the way. False where it jams."""
         kills = self._kill_points()
         for arrival in self.arrivals:
             if arrival.number > self.day:
-                self._await(lambda now: now.backlog <= BACKLOG, "signal")
+                if not self._await(lambda now: now.backlog <= BACKLOG, "signal"):
+                    return False
                 self.broker.move_to(self.market.days[arrival.number].isoformat())
                 self.day = arrival.number
             self._deliver(arrival)
             self.arrived += 1
             if self.arrived in kills:
                 self._kill()
+        return True
 
     def _deliver(self, arrival: Arrival) -> None:
         """Deliver one signal; like any sender, again until there is a receipt."""
@@ -146,7 +148,8 @@ class _Run:
 
     def settle(self) -> bool:
         """Wait until everything is at rest; cancel what still stands at the broker. False where it does not rest."""
-        self._await(lambda now: not now.backlog, "settle")
+        if not self._await(lambda now: not now.backlog, "settle"):
+            return False
         self.core.clock.sleep(10.0)  # the second halves of partial fills
         for client_order_id in self.core.db.run(tally.working):
             self.core.orders.cancel(client_order_id, reason="the demo ends")
@@ -166,7 +169,7 @@ class _Run:
             time.sleep(_LOOK)
 
     def _show(self, stage: str, now: tally.Tally) -> None:
-        day = self.market.days[self.day].isoformat() if self.day >= 0 else "          "
+        day = self.market.days[self.day].isoformat() if self.day >= 0 else ""
         self.screen.show(
             Progress(time.monotonic() - self.began, stage, day, self.arrived, len(self.arrivals), self.fleet.kills, now)
         )
@@ -179,14 +182,13 @@ def run_demo(settings: Settings, screen: Screen) -> int:
         InvalidInput: more signals than the bars hold.
         ConfigurationError: the database is not empty, or cannot be used; the broker did not start.
     """
+    began = time.monotonic()
     market = Market()
     deliveries = arrivals(settings.signals, settings.seed, market)
     with _folder() as folder:
         database = settings.database or f"sqlite:///{folder / 'demo.db'}"
-        with _started(settings, screen, market, deliveries, database, folder) as run:
-            run.feed()
-            settled = run.settle()
-            return _conclude(run, settled)
+        with _started(settings, screen, market, deliveries, database, folder, began) as run:
+            return _conclude(run, settled=run.feed() and run.settle())
 
 
 @contextlib.contextmanager
@@ -203,7 +205,13 @@ def _folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _started(
-    settings: Settings, screen: Screen, market: Market, deliveries: list[Arrival], database: str, folder: Path
+    settings: Settings,
+    screen: Screen,
+    market: Market,
+    deliveries: list[Arrival],
+    database: str,
+    folder: Path,
+    began: float,
 ) -> Iterator[_Run]:
     origin = datetime.now(UTC)
     first_day = market.days[deliveries[0].number].isoformat()
@@ -228,7 +236,7 @@ def _started(
         stack.callback(fleet.stop)
         stack.callback(screen.close)
         fleet.await_begin()
-        yield _Run(settings, screen, market, deliveries, core, broker, fleet, dice)
+        yield _Run(settings, screen, market, deliveries, core, broker, fleet, dice, began)
 
 
 def refuse_used_database(db: Database) -> None:

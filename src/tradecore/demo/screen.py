@@ -37,12 +37,12 @@ class Progress:
 
     @property
     def facts(self) -> list[tuple[str, int]]:
-        """What is counted, in the order of the journey."""
+        """What is counted: wishes under way, outcomes in doubt, orders at the broker, then how things ended."""
         tally = self.tally
         return [
-            ("on the way", tally.backlog),
-            ("in doubt", tally.in_doubt),
-            ("at work", tally.working),
+            ("open", tally.backlog),
+            ("doubt", tally.in_doubt),
+            ("working", tally.working),
             ("filled", tally.filled),
             ("refused", tally.refused),
             ("kills", self.kills),
@@ -52,7 +52,7 @@ class Progress:
     def line(self) -> str:
         """All of it in one line below 100 columns."""
         counted = "  ".join(f"{name} {number}" for name, number in self.facts)
-        return f"{self.seconds:5.1f} s  {self.day}  {self.stage} {self.arrived}/{self.expected}  {counted}"
+        return f"{self.seconds:5.1f} s  {self.day:10}  {self.arrived}/{self.expected}  {counted}"
 
 
 class Screen(Protocol):
@@ -138,23 +138,24 @@ class LiveScreen:
             self._started = False
 
 
+_BAR = 72
+_STYLES = {"doubt": "bold yellow", "refused": "bold magenta", "kills": "bold red", "filled": "bold green"}
+
+
 def _drawing(progress: Progress) -> Any:
-    from rich.columns import Columns
     from rich.console import Group
-    from rich.progress_bar import ProgressBar
     from rich.text import Text
 
     head = Text.assemble(
-        (f"{progress.seconds:5.1f} s  ", "bold"), f"{progress.day}  {progress.stage} ", f"{progress.arrived}"
+        (f"{progress.seconds:5.1f} s  ", "bold"), f"{progress.day:10}  {progress.stage}  {progress.arrived}"
     )
     head.append(f"/{progress.expected}", "dim")
-    bar = ProgressBar(total=progress.expected, completed=progress.arrived, width=60)
-    styles = {"in doubt": "yellow", "refused": "magenta", "kills": "red", "filled": "green"}
-    facts = [
-        Text.assemble((f"{number:>5} ", f"bold {styles.get(name, '')}".strip()), (name, "dim"))
-        for name, number in progress.facts
-    ]
-    return Group(head, bar, Columns(facts, padding=(0, 2)))
+    done = _BAR * progress.arrived // max(1, progress.expected)
+    bar = Text.assemble(("━" * done, "green"), ("━" * (_BAR - done), "dim"))
+    facts = Text("  ").join(
+        Text.assemble((f"{number:>4} ", _STYLES.get(name, "bold")), (name, "dim")) for name, number in progress.facts
+    )
+    return Group(head, bar, facts)
 
 
 def screen_for(out: TextIO | None = None) -> Screen:

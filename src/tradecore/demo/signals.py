@@ -66,12 +66,12 @@ class Sizing:
 
     Attributes:
         stake: dollars an entry is worth at the close it is decided on; whole shares below it are ordered.
-        limits: share of entries that wait for a price a little below the close.
-        stops: share of entries that wait for one a little above, and of exits that wait for one a little below.
+        limits: share of entries that wait for a price a little below the close; they expire with the day.
+        stops: share of entries that wait for one a little above it. Every exit goes at the market.
     """
 
-    stake: Decimal = Decimal(110_000)
-    limits: float = 0.12
+    stake: Decimal = Decimal(88_000)
+    limits: float = 0.1
     stops: float = 0.06
 
 
@@ -180,12 +180,12 @@ def _signal(crossing: Crossing, sizing: Sizing, dice: Random) -> Signal:
 
 
 def _priced(crossing: Crossing, sizing: Sizing, dice: Random) -> tuple[OrderType, Decimal | None, Decimal | None]:
-    """Return order type, limit and stop price: a dip to buy, a strength to follow, a weakness to leave on."""
-    point, entry = dice.random(), crossing.side is Side.BUY
-    if entry and point < sizing.limits:
+    """Return order type, limit and stop price: some entries wait for a dip to buy, or for strength to follow."""
+    point = dice.random()
+    if crossing.side is Side.BUY and point < sizing.limits:
         return OrderType.LIMIT, _cents(crossing.close * Decimal("0.997")), None
-    if point >= 1 - sizing.stops:
-        return OrderType.STOP, None, _cents(crossing.close * Decimal("1.002" if entry else "0.997"))
+    if crossing.side is Side.BUY and point >= 1 - sizing.stops:
+        return OrderType.STOP, None, _cents(crossing.close * Decimal("1.002"))
     return OrderType.MARKET, None, None
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import ssl
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 
-from ..brokers import Alpaca
+from ..brokers import Alpaca, BrokerClient
+from ..brokers.transport import HttpTransport
 from ..clock import ScaledClock
 from ..core import TradeCore
 from ..orders import JourneySettings
@@ -48,14 +50,19 @@ class Station:
         return ScaledClock(self.speed, datetime.fromisoformat(self.origin))
 
     def core(self, *, setup_schema: bool = False) -> TradeCore:
-        """Return a core of this demo, not open yet; patient with sending, otherwise as anybody's."""
+        """Return a core of this demo, not open yet; patient with sending and with exits, otherwise as anybody's."""
+        clock = self.clock()
+        # Nothing here speaks TLS; an empty trust store saves every new worker 60 ms of reading certificates.
+        transport = HttpTransport(proxies=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        alpaca = Alpaca("DEMO-KEY", "demo-secret", base_url=self.broker, pace=self.pace)
         return TradeCore(
             self.database,
-            brokers=[Alpaca("DEMO-KEY", "demo-secret", base_url=self.broker, pace=self.pace)],
+            brokers=[BrokerClient(alpaca, clock=clock, transport=transport)],
             route=ROUTE,
             worker=False,
-            clock=self.clock(),
-            settings=JourneySettings(send_by=3_600.0),
+            clock=clock,
+            # Days pass in moments here: an exit comes seconds after its entry, not weeks, and waits for it.
+            settings=JourneySettings(send_by=3_600.0, exit_patience=1_800.0),
             setup_schema=setup_schema,
         )
 
