@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
@@ -18,13 +19,16 @@ from .types import ExactString, UtcDateTime
 __all__ = ["Lease", "acquire", "acquire_at", "one_at_a_time", "release", "renew"]
 
 
+LONGEST = 200  # characters of a name
+
+
 class Lease(Root):
     """One name and its holder. Rows are never deleted: the token must keep rising."""
 
     # Named by what it leases, without an id of its own: the mint of ids itself stands on a lease.
     __tablename__ = "tc_leases"
 
-    name: Mapped[str] = mapped_column(ExactString(200), primary_key=True)
+    name: Mapped[str] = mapped_column(ExactString(LONGEST), primary_key=True)
     holder: Mapped[str] = mapped_column(ExactString(100))
     token: Mapped[int] = mapped_column(BigInteger)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime())
@@ -88,6 +92,8 @@ def one_at_a_time(session: Session, key: str) -> None:
     if session.get_bind().dialect.name == "sqlite":
         return
     name = f"one/{key}"
+    if len(name) > LONGEST:
+        name = f"one/{hashlib.sha256(key.encode()).hexdigest()}"
     counted = update(Lease).where(Lease.name == name).values(token=Lease.token + 1)
     if session.execute(counted.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
         return

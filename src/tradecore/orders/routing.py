@@ -15,7 +15,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from ..audit import record as audit
-from ..db import now
+from ..db import now, one_at_a_time
 from ..errors import RiskExceeded
 from ..flow import Flow, Work
 from ..hooks import SignalEnded
@@ -93,6 +93,9 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
     signal = Signal(**inbox.signal)
     destinations = _destinations(session, signal, route)
     symbol = signal.symbol or _strategy_market(session, signal.strategy)
+    for account in sorted({place.account for place in destinations}):
+        # What a signal may do rests on sums over orders and fills, and two exits must not count on the same units.
+        one_at_a_time(session, f"position/{account}/{signal.strategy}/{symbol}")
     if symbol is not None and any(
         _must_wait(session, inbox, signal, symbol, place, at, settings) for place in destinations
     ):
