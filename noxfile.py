@@ -1,5 +1,7 @@
 """Every check by name: ``nox -s lint types contracts tests docs``; ``nox -l`` lists them all."""
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.10"
@@ -76,7 +78,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure; ratios within one run, nothing fails by a number."""
+    """Measure; ratios within one run, nothing fails by a number. Name some to run only those."""
     session.install("-e", ".[test]")
-    for name in session.posargs or ("import_time",):
+    for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
         session.run("python", f"benchmarks/{name}.py")

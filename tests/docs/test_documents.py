@@ -32,3 +32,11 @@ def test_links_between_documents_lead_somewhere(path: Path):
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (path.parent / target).exists(), target
+
+
+def test_every_promise_names_a_test_that_exists():
+    readme = (house.ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"\[`(test_\w+)`\]\(([^)]+)\)", readme)
+    assert len(named) >= 10
+    for test, path in named:
+        assert test in {node.name for node in house.functions(house.ROOT / path)}, test
