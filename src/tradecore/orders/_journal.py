@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from ..audit import record as audit
 from ..db import now
 from ..hooks import Happening, OrderMoved, UnmappedStatus
 from ..models import OrderEvent, OrderRecord
@@ -98,6 +99,47 @@ class Journal:
         """Drop the lease."""
         self.row.owner = None
         self.row.lease_until = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the order's time to send has passed."""
+        return self.row.send_by is not None and self.row.send_by < self.at
+
+    def release(self, why: Evidence, wait: float, detail: Mapping[str, Any]) -> None:
+        """Put it back to ``RECORDED``, to be claimed again in ``wait`` seconds, or when its time to send has passed."""
+        self.let_go()
+        left = wait if self.row.send_by is None else (self.row.send_by - self.at).total_seconds()
+        self.due_in(min(wait, max(0.0, left) + 0.001))  # not past its send_by: it lapses then, and says so
+        self.move(Submission.RECORDED, why, detail)
+
+    def doubt(self, why: Evidence, detail: Mapping[str, Any]) -> None:
+        """Move to ``UNKNOWN``: it may exist, and the next step, due now, is to look."""
+        self.let_go()
+        self.due_in(0)
+        self.move(Submission.UNKNOWN, why, detail)
+
+    def end(self, target: Submission, why: Evidence, detail: Mapping[str, Any]) -> None:
+        """Move to a submission that is an end: nobody holds it and nothing is due any more."""
+        self.let_go()
+        self.due_in(None)
+        self.row.ended_at = self.at
+        self.move(target, why, detail)
+
+    def reject(self, why: Evidence, detail: Mapping[str, Any]) -> None:
+        """Move to ``REJECTED``: the broker's no is the end of an order; a cancel or replace leaves its target's be."""
+        self.row.status = OrderStatus.REJECTED if self.row.intent is Intent.ORDER else None
+        self.end(Submission.REJECTED, why, detail)
+
+    def audit(self, action: str, reason: str, outcome: str = "success") -> None:
+        """Note in the audit log what was done to the order, and why."""
+        audit(
+            self.session,
+            action=action,
+            resource_type="order",
+            resource_id=self.row.client_order_id,
+            outcome=outcome,
+            reason=reason,
+        )
 
     def acknowledge(self, order: Order | None, detail: Mapping[str, Any] | None = None) -> None:
         """Move to acknowledged, whatever was believed before: a positive fact is welcome in every epoch."""

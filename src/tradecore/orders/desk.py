@@ -73,10 +73,8 @@ def decide(
         journal.due_in(0)
         journal.move(Submission.RECORDED, Evidence.PERSON, {**said, "broker_refuses_duplicates": dedupes})
     else:
-        journal.row.ended_at = journal.at
         journal.row.reject_code, journal.row.reject_reason = "DECIDED", note[:500]
-        journal.due_in(None)
-        journal.move(Submission.REJECTED, Evidence.PERSON, said)
+        journal.end(Submission.REJECTED, Evidence.PERSON, said)
     audit(
         session,
         action="order.decided",

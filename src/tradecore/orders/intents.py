@@ -23,9 +23,9 @@ from ..errors import Conflict, NotFound
 from ..models import OrderOrigin, OrderRecord
 from ..trading import Intent, OrderRequest, ReplaceRequest, SignalAction, Submission
 from ._journal import Journal, record
+from .claims import withdraw
 from .positions import has_platform
 from .settings import JourneySettings
-from .submission import withdraw
 
 __all__ = ["Origin", "Recorded", "body_sha256", "client_order_id", "record_cancel", "record_order", "record_replace"]
 

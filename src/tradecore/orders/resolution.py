@@ -14,7 +14,6 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..audit import record as audit
 from ..brokers import Broker, Capabilities, differences
 from ..errors import BrokerError
 from ..flow import Flow, Work
@@ -24,8 +23,8 @@ from ..trading import Intent, Order, OrderRequest, OrderStatus, Submission
 from ..trading.exact import decimal
 from ..trading.lifecycle import Evidence
 from ._journal import Journal, tell
+from .outcomes import look_at_target
 from .settings import JourneySettings
-from .submission import is_late
 
 __all__ = ["Look", "resolve"]
 
@@ -67,7 +66,7 @@ def begin_look(session: Session, order_id: int, capabilities: Capabilities, sett
     return Look(row.id, row.client_order_id, row.epoch, row.intent, past_quiet, target)
 
 
-def found(session: Session, look: Look, order: Order) -> None:
+def found(session: Session, look: Look, order: Order, settings: JourneySettings) -> None:
     """The broker has it: acknowledged in every epoch, or review where it is not the order we wrote."""
     journal = Journal(session, look.order_id)
     if journal.stands(Submission.ACKNOWLEDGED):
@@ -76,9 +75,9 @@ def found(session: Session, look: Look, order: Order) -> None:
     if difference is None:
         journal.acknowledge(order, {"found_by": "look"})
     elif journal.stands(Submission.UNKNOWN):
-        to_review(journal, f"the broker has another order under this id: {difference}")
+        to_review(journal, f"the broker has another order under this id: {difference}", settings)
     else:
-        journal.due_in(60.0)
+        journal.due_in(settings.review_every)
 
 
 def _difference(row: OrderRecord, order: Order) -> str | None:
@@ -114,32 +113,24 @@ def nothing_found(session: Session, look: Look, capabilities: Capabilities, sett
         return
     absence = {"absent_looks": row.absent_looks, "attempts": row.attempts}
     if not capabilities.client_id_dedupes:
-        to_review(journal, "the broker shows no such order, and it does not refuse a second one under the same id")
+        to_review(
+            journal, "the broker shows no such order, and it does not refuse a second one under the same id", settings
+        )
     elif row.reject_code is not None:
-        row.status = OrderStatus.REJECTED if row.intent is Intent.ORDER else None
-        row.ended_at = journal.at
-        journal.due_in(None)
-        journal.move(Submission.REJECTED, Evidence.ABSENT_AND_REFUSED, absence)
-    elif is_late(journal):
-        to_review(journal, "the broker shows no such order, and its time to send has passed")
+        journal.reject(Evidence.ABSENT_AND_REFUSED, absence)
+    elif journal.is_late:
+        to_review(journal, "the broker shows no such order, and its time to send has passed", settings)
     else:
         journal.due_in(0)
         journal.move(Submission.RECORDED, Evidence.ABSENT, absence)
 
 
-def to_review(journal: Journal, reason: str) -> None:
+def to_review(journal: Journal, reason: str, settings: JourneySettings) -> None:
     """``UNKNOWN`` -> ``REVIEW``: only a person can tell, and the gate stays closed until one does."""
     journal.row.question = {"reason": reason[:500]}
-    journal.due_in(60.0)
+    journal.due_in(settings.review_every)
     journal.move(Submission.REVIEW, Evidence.UNDECIDABLE, {"reason": reason})
-    audit(
-        journal.session,
-        action="order.review",
-        resource_type="order",
-        resource_id=journal.row.client_order_id,
-        outcome="failure",
-        reason=reason,
-    )
+    journal.audit("order.review", reason, "failure")
     tell(
         journal.session,
         ReviewNeeded(order_id=journal.row.id, client_order_id=journal.row.client_order_id, reason=reason),
@@ -154,25 +145,22 @@ def look_failed(session: Session, look: Look, settings: JourneySettings, retry_a
         journal.due_in(settings.asked(retry_after, min(settings.look_at_most, max(settings.look_every, age / 4))))
 
 
-def cancel_seen(session: Session, look: Look, order: Order | None) -> None:
+def cancel_seen(session: Session, look: Look, order: Order | None, settings: JourneySettings) -> None:
     """Settle a cancel in doubt by the order it is about: in effect, moot, or to be sent again (a cancel may repeat)."""
     journal = Journal(session, look.order_id)
     if not journal.stands(Submission.UNKNOWN, epoch=look.epoch):
         return
     pending = order is not None and order.status is OrderStatus.PENDING_CANCEL
     if order is not None and order.is_open and not pending:
-        if is_late(journal):
-            to_review(journal, "the order still stands and the cancel's time to send has passed")
+        if journal.is_late:
+            to_review(journal, "the order still stands and the cancel's time to send has passed", settings)
             return
         journal.due_in(1.0)
         journal.move(Submission.RECORDED, Evidence.ABSENT, {"reason": "the order still stands; a cancel may repeat"})
         return
     journal.row.reject_code = journal.row.reject_reason = None
     journal.acknowledge(None, {"order_status": order.broker_status if order else "not found"})
-    if journal.row.target_order_id is not None:
-        target = Journal(session, journal.row.target_order_id)
-        if target.stands(Submission.ACKNOWLEDGED):
-            target.due_in(0)
+    look_at_target(journal)
 
 
 def resolve(order_id: int, broker: Broker, settings: JourneySettings) -> Flow[None]:
@@ -188,7 +176,7 @@ def resolve(order_id: int, broker: Broker, settings: JourneySettings) -> Flow[No
     except BrokerError as error:
         return (yield from Work(look_failed, look, settings, error.retry_after))
     if look.intent is Intent.CANCEL:
-        return (yield from Work(cancel_seen, look, order))
+        return (yield from Work(cancel_seen, look, order, settings))
     if order is not None:
-        return (yield from Work(found, look, order))
+        return (yield from Work(found, look, order, settings))
     return (yield from Work(nothing_found, look, broker.capabilities, settings))
