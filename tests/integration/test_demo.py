@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,25 @@ def test_what_never_comes_to_rest_is_named_and_ends_with_one(monkeypatch):
     out = io.StringIO()
     assert run_demo(Settings(signals=2, faults="none", workers=1), PlainScreen(out)) == 1
     assert "is not routed" in out.getvalue()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of processes")
+def test_a_demo_that_is_told_to_stop_leaves_nothing_behind(tmp_path):
+    command = [sys.executable, "-m", "tradecore", "demo", "--database", f"sqlite:///{tmp_path / 'demo.db'}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while not re.match(r" +[\d.]+ s ", line := process.stdout.readline()):  # broker and workers are there by now
+            assert line
+        broker, *_ = children(process.pid, "simulate")
+        process.terminate()
+        assert process.wait(60) == 143
+    assert not Path(f"/proc/{broker}").exists()
+
+
+def children(pid: int, word: str) -> list[int]:
+    """Return the processes started by ``pid`` whose command line has ``word`` in it."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in found if word in Path(f"/proc/{child}/cmdline").read_text()]
 
 
 def test_wrong_words_are_explained():

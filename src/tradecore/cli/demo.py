@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 
 __all__ = ["add_arguments", "execute"]
 
@@ -19,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run it; returns 0 where every promise was kept, else 1."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit takes broker, workers and files along
     from ..demo import Settings, run_demo
     from ..demo.screen import screen_for
 
