@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 from tradecore import AsyncTradeCore, Side, Signal, TradeCore
 from tradecore.brokers import Alpaca, AsyncBrokerClient, BrokerClient
 from tradecore.brokers.alpaca import ALPACA_CAPABILITIES
+from tradecore.brokers.transport import Incoming, Outgoing
 from tradecore.clock import ManualClock
 from tradecore.orders import JourneySettings, OrderView
 from tradecore.simulators import AlpacaSimulator
 
-__all__ = ["World", "async_core", "broker_at", "entry", "world"]
+__all__ = ["World", "answers", "async_core", "broker_at", "entry", "world"]
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -94,3 +95,24 @@ def world(
         yield World(core, sim, clock)
     finally:
         core.close()
+
+
+@contextmanager
+def answers(w: World, answer: Callable[[Outgoing, Incoming | None], Incoming]) -> Iterator[list[Outgoing]]:
+    """Put ``answer`` between the core and its broker; yields the requests that were written."""
+    client, seen = w.core.brokers["alpaca"], []
+    behind = client._transport
+
+    class Between:
+        def send(self, request: Outgoing) -> Incoming:
+            seen.append(request)
+            return answer(request, behind.send(request) if request.method == "GET" else None)
+
+        def close(self) -> None:
+            behind.close()
+
+    client._transport = Between()
+    try:
+        yield seen
+    finally:
+        client._transport = behind

@@ -180,7 +180,8 @@ class Journal:
                 ),
             )
         row.status = status
-        row.filled_quantity = order.filled_quantity
+        # More than was ordered is a broker's mistake, or a broken answer: the fills will say, and move the position.
+        row.filled_quantity = min(order.filled_quantity, row.quantity or order.filled_quantity)
         row.average_price = order.average_price
         row.broker_status = order.broker_status[:60]
         if status is OrderStatus.REJECTED:

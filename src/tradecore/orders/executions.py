@@ -25,6 +25,7 @@ from ..models import FillRecord, OrderRecord
 from ..trading import Fill, Intent, Order, OrderStatus, Submission
 from ._again import again
 from ._journal import Journal, tell
+from ._unwritable import set_aside, unless_unwritable
 from .positions import apply_execution
 from .settings import JourneySettings
 
@@ -70,25 +71,29 @@ def watched(session: Session, account: str, limit: int = WATCH_AT_ONCE) -> tuple
 
 
 def report(session: Session, order_id: int, order: Order | None, settings: JourneySettings) -> bool:
-    """Take over the broker's report of one order and say when to look again; return whether fills are missing."""
+    """Take over the broker's report of one order and say when to look again; return whether to ask for its fills."""
     journal = Journal(session, order_id)
     row = journal.row
     if not journal.stands(Submission.ACKNOWLEDGED):
         return False
     if order is not None:
         journal.report(order)
-    missing = row.filled_quantity > booked(session, row) + _booked_before(session, row)
-    journal.due_in(_next_look(journal, missing, settings))
-    return missing
+    # A broker may report more than was ordered: the row is bounded, what was executed is not.
+    said = row.filled_quantity if order is None else max(row.filled_quantity, order.filled_quantity)
+    own = booked(session, row)
+    journal.due_in(_next_look(journal, said > own, said > own + _booked_before(session, row), settings))
+    return said > own
 
 
-def _next_look(journal: Journal, missing: bool, settings: JourneySettings) -> float | None:
+def _next_look(journal: Journal, ask: bool, missing: bool, settings: JourneySettings) -> float | None:
     row = journal.row
     if missing:  # the broker's fills lag behind its orders; the longer they do, the rarer we ask
         return min(settings.watch_at_most, max(settings.watch_every, (journal.at - row.updated_at).total_seconds() / 2))
     if row.status is not None and not row.status.is_open:
-        ended = row.ended_at or journal.at
-        rest = settings.late_fill_window - (journal.at - ended).total_seconds()
+        passed = (journal.at - (row.ended_at or journal.at)).total_seconds()
+        rest = settings.late_fill_window - passed
+        if rest > 0 and ask:
+            return max(settings.watch_every, min(passed, rest))
         late_fills_possible = row.status in (OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REPLACED)
         return max(rest, settings.watch_every) if late_fills_possible and rest > 0 else None
     age = (journal.at - (row.acknowledged_at or journal.at)).total_seconds()
@@ -106,7 +111,8 @@ def booked(session: Session, row: OrderRecord) -> Decimal:
 def _booked_before(session: Session, row: OrderRecord) -> Decimal:
     """Return what the orders had filled that this one took the place of.
 
-    Whether Alpaca counts it into the new order's filled quantity is not documented; either way nothing is missing.
+    Whether Alpaca counts it into the new order's filled quantity is not documented. Up to here, then, a fill that is
+    not booked may be missing or may have been booked before: it is asked for, though not for ever.
     """
     total, seen = Decimal(0), {row.id}
     while row.intent is Intent.REPLACE and row.target_order_id is not None and row.target_order_id not in seen:
@@ -217,7 +223,8 @@ def _read(broker: Broker, due: Collection[Watched], settings: JourneySettings) -
     reports = yield from _reports(broker, due)
     incomplete: dict[str, Watched] = {}
     for item in due:
-        missing = yield from Work(report, item.order_id, reports.get(item.broker_order_id), settings)
+        order = reports.get(item.broker_order_id)
+        missing = yield from _kept(item, iter(Work(report, item.order_id, order, settings)), settings)
         if missing:
             incomplete[item.broker_order_id] = item
     if incomplete:
@@ -225,10 +232,20 @@ def _read(broker: Broker, due: Collection[Watched], settings: JourneySettings) -
         fills = yield from broker.fills(since=since)
         for fill in fills:
             if fill.broker_order_id in incomplete:
-                order_id = incomplete[fill.broker_order_id].order_id
-                yield from again(partial(Work, book_fill, order_id, fill))
+                item = incomplete[fill.broker_order_id]
+                yield from _kept(item, again(partial(Work, book_fill, item.order_id, fill)), settings)
         for item in incomplete.values():
-            yield from Work(report, item.order_id, None, settings)
+            order = reports.get(item.broker_order_id)
+            yield from _kept(item, iter(Work(report, item.order_id, order, settings)), settings)
+
+
+def _kept(item: Watched, writing: Flow[bool], settings: JourneySettings) -> Flow[bool]:
+    """Write something down about one order; what cannot be written is set aside, and the others go on."""
+
+    def aside(error: Exception) -> Work[bool]:
+        return Work(set_aside, item.order_id, f"{type(error).__name__}: {error}", settings.watch_at_most)
+
+    return (yield from unless_unwritable(writing, aside))
 
 
 def _reports(broker: Broker, due: Collection[Watched]) -> Flow[dict[str, Order]]:

@@ -69,8 +69,11 @@ def under_way(session: Session, account: str, strategy: str, symbol: str, side: 
     """Return the units by which orders of ``side`` may still move the position: what is not booked of them yet."""
     return sum(
         (
-            (row.quantity if row.ended_at is None and row.quantity is not None else row.filled_quantity)
-            - booked(session, row)
+            max(
+                Decimal(0),  # what was executed beyond an order's quantity leaves less to close, not more
+                (row.quantity if row.ended_at is None and row.quantity is not None else row.filled_quantity)
+                - booked(session, row),
+            )
             for row in _live(session, account, strategy, symbol)
             if row.side is side
         ),

@@ -86,11 +86,12 @@ def refused(session: Session, claim: Claim, error: OrderRejected) -> None:
         journal.reject(Evidence.REFUSED_FIRST, _words(error))
 
 
-def doubt(session: Session, claim: Claim, error: BrokerError) -> None:
-    """``SENDING`` -> ``UNKNOWN``: it may exist; the next step is to look."""
+def doubt(session: Session, claim: Claim, error: BrokerError) -> bool:
+    """``SENDING`` -> ``UNKNOWN``: it may exist; the next step is to look. Return False: it is not known to be there."""
     journal = Journal(session, claim.order_id)
     if journal.stands(Submission.SENDING, epoch=claim.epoch):
         journal.doubt(Evidence.DOUBT, _words(error))
+    return False
 
 
 def _wait(error: TradeCoreError, settings: JourneySettings, tries: int) -> float:

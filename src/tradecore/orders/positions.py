@@ -7,7 +7,7 @@ core's tables alone a position is the sum of its fills.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,6 +20,9 @@ from .netting import Holding, net
 __all__ = ["apply_execution", "has_platform", "held", "multiplier_of", "strategy_id_of"]
 
 PLATFORM = "tradecore.platform"
+
+# The usual context has 28 digits: ten before the point, if eighteen are to stand behind it.
+_WIDE = Context(prec=60)
 
 
 def has_platform(session: Session) -> bool:
@@ -132,7 +135,7 @@ def _holding(row: OpenPosition) -> Holding:
         row.average_price,
         row.exited_quantity,
         row.exited_cost,
-        (row.exit_price or Decimal(0)) * row.exited_quantity,
+        _WIDE.multiply(row.exit_price or Decimal(0), row.exited_quantity),
     )
 
 
@@ -145,18 +148,18 @@ def _write(row: OpenPosition, holding: Holding | None) -> None:
     row.exited_quantity = holding.exited_quantity
     row.exited_cost = holding.exited_cost
     if holding.exited_quantity:
-        row.exit_price = _price(holding.exited_proceeds / holding.exited_quantity)
+        row.exit_price = _price(_WIDE.divide(holding.exited_proceeds, holding.exited_quantity))
 
 
 def _price(value: Decimal) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-18), rounding=ROUND_HALF_EVEN)
+    return value.quantize(Decimal(1).scaleb(-18), ROUND_HALF_EVEN, _WIDE)
 
 
 def _close(session: Session, row: OpenPosition, order: OrderRecord, origin: OrderOrigin, at: datetime) -> None:
     row.status = PositionStatus.CLOSED
     row.exit_at = at
     row.exit_webhook_log_id = origin.webhook_log_id
-    entry_price = _price(row.exited_cost / row.exited_quantity)
+    entry_price = _price(_WIDE.divide(row.exited_cost, row.exited_quantity))
     cost = entry_price * row.exited_quantity * multiplier_of(session, row.symbol)
     percent = Decimal(row.realized_pnl_cents) / cost if cost else Decimal(0)  # cents over currency: already percent
     trade = Trade(

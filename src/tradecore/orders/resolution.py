@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,6 +24,7 @@ from ..trading import Intent, Order, OrderRequest, OrderStatus, Submission
 from ..trading.exact import decimal
 from ..trading.lifecycle import Evidence
 from ._journal import Journal, tell
+from ._unwritable import unless_unwritable
 from .outcomes import look_at_target
 from .settings import JourneySettings
 
@@ -163,6 +165,19 @@ def cancel_seen(session: Session, look: Look, order: Order | None, settings: Jou
     look_at_target(journal)
 
 
+def _not_kept(look: Look, settings: JourneySettings, error: Exception) -> Work[None]:
+    return Work(not_kept, look, type(error).__name__, settings)
+
+
+def not_kept(session: Session, look: Look, error: str, settings: JourneySettings) -> None:
+    """The broker has it, and says so in a form that no row can take: a person reads it."""
+    journal = Journal(session, look.order_id)
+    if journal.stands(Submission.UNKNOWN):
+        to_review(journal, f"the broker has it, and its answer cannot be written down ({error})", settings)
+    else:
+        journal.due_in(settings.review_every)
+
+
 def resolve(order_id: int, broker: Broker, settings: JourneySettings) -> Flow[None]:
     """Look once at an order in doubt and write down what that proves."""
     look = yield from Work(begin_look, order_id, broker.capabilities, settings)
@@ -178,5 +193,7 @@ def resolve(order_id: int, broker: Broker, settings: JourneySettings) -> Flow[No
     if look.intent is Intent.CANCEL:
         return (yield from Work(cancel_seen, look, order, settings))
     if order is not None:
-        return (yield from Work(found, look, order, settings))
+        return (
+            yield from unless_unwritable(iter(Work(found, look, order, settings)), partial(_not_kept, look, settings))
+        )
     return (yield from Work(nothing_found, look, broker.capabilities, settings))

@@ -8,11 +8,14 @@ and the answer, leaves ``SENDING`` behind, and its lease makes that ``UNKNOWN``,
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..brokers import Broker
 from ..clock import Clock
-from ..errors import BrokerError, CapabilityMissing, CommitUnknown, NotSent, OrderDenied, OrderRejected
+from ..errors import BrokerError, CapabilityMissing, CommitUnknown, NotSent, OrderDenied, OrderRejected, ReplyUnreadable
 from ..flow import Admit, Flow, Permit, Work
 from ..trading import Environment, Intent, Order
+from ._unwritable import unless_unwritable
 from .claims import Claim, begin_send, claim_order, sweep
 from .outcomes import acknowledged, deny, doubt, not_sent, put_back, refused
 from .settings import JourneySettings
@@ -86,9 +89,18 @@ def _call(claim: Claim, broker: Broker, permit: Permit, not_after: float, settin
     except BrokerError as error:  # the reply was lost, unreadable, a duplicate, or of an unknown kind
         yield from Work(doubt, claim, error)
     else:
-        yield from Work(acknowledged, claim, order)
-        return True
+        return (yield from unless_unwritable(_keep(claim, order), partial(_unreadable, claim)))
     return False
+
+
+def _keep(claim: Claim, order: Order | None) -> Flow[bool]:
+    yield from Work(acknowledged, claim, order)
+    return True
+
+
+def _unreadable(claim: Claim, error: Exception) -> Work[bool]:
+    words = f"{claim.broker} took the order, but its answer cannot be written down ({type(error).__name__})"
+    return Work(doubt, claim, ReplyUnreadable(words, broker=claim.broker, client_order_id=claim.client_order_id))
 
 
 def sweep_order(order_id: int) -> Flow[None]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import select
-from tests.journey import World, entry, world
+from tests.journey import World, answers, entry, world
 
 from tradecore import Signal
 from tradecore.brokers import Alpaca, BrokerClient
@@ -75,27 +74,6 @@ def test_credentials_refused_for_too_long_end_in_a_lapse() -> None:
         w.settle(200, step=10)
         assert w.order("s-1").submission is Submission.LAPSED
         assert not w.sim.orders
-
-
-@contextmanager
-def answers(w: World, answer: Callable[[Outgoing, Incoming | None], Incoming]) -> Iterator[list[Outgoing]]:
-    """Put ``answer`` between the core and its broker; yields the requests that were written."""
-    client, seen = w.core.brokers["alpaca"], []
-    behind = client._transport
-
-    class Between:
-        def send(self, request: Outgoing) -> Incoming:
-            seen.append(request)
-            return answer(request, behind.send(request) if request.method == "GET" else None)
-
-        def close(self) -> None:
-            behind.close()
-
-    client._transport = Between()
-    try:
-        yield seen
-    finally:
-        client._transport = behind
 
 
 @pytest.mark.parametrize("status", [401, 403, 503])
