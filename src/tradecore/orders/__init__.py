@@ -1,7 +1,8 @@
 """The journey: intake, routing, intents, submission, resolution, executions; the desk beside it.
 
 Reading order: ``intake``, ``routing``, ``intents``, ``submission`` (with ``claims`` before the send and ``outcomes``
-after it), ``resolution``, ``executions``. ``_journal`` is the one file that moves an order; ``agenda`` says what is due.
+after it), ``resolution``, ``executions``. ``_journal`` is the one file that moves an order;
+``agenda`` says what is due.
 """
 
 from ._journal import HAPPENINGS

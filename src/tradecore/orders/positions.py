@@ -17,7 +17,7 @@ from ..models.enums import PositionStatus, TradeSource
 from ..trading import Direction, Side
 from .netting import Holding, net
 
-__all__ = ["apply_execution", "has_platform", "held", "multiplier_of", "strategy_id_of"]
+__all__ = ["PLATFORM", "apply_execution", "has_platform", "held", "live_strategy", "multiplier_of", "strategy_id_of"]
 
 PLATFORM = "tradecore.platform"
 
@@ -28,6 +28,15 @@ _WIDE = Context(prec=60)
 def has_platform(session: Session) -> bool:
     """Return whether the platform's tables are installed in the session's database."""
     return bool(session.info[PLATFORM])
+
+
+def live_strategy(session: Session, strategy: str) -> Strategy | None:
+    """Return the live strategy called ``strategy``; None where there is none, or no platform."""
+    if not has_platform(session):
+        return None
+    return session.execute(
+        select(Strategy).where(Strategy.symbol == strategy, Strategy.deleted_at.is_(None))
+    ).scalar_one_or_none()
 
 
 def strategy_id_of(session: Session, strategy: str) -> int | None:

@@ -36,7 +36,7 @@ from ._journal import tell
 from .connections import connection_of
 from .exposure import fate_is_open, under_way
 from .intents import Origin, Recorded, client_order_id, record_order
-from .positions import has_platform, held
+from .positions import has_platform, held, live_strategy
 from .settings import JourneySettings
 
 __all__ = ["Destination", "route_signal"]
@@ -92,7 +92,8 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
     inbox = session.get_one(Inbox, int(job.args["inbox_id"]))
     signal = Signal(**inbox.signal)
     destinations = _destinations(session, signal, route)
-    symbol = signal.symbol or _strategy_market(session, signal.strategy)
+    strategy = live_strategy(session, signal.strategy)
+    symbol = signal.symbol or (strategy.market if strategy is not None else None)
     for account in sorted({place.account for place in destinations}):
         # What a signal may do rests on sums over orders and fills, and two exits must not count on the same units.
         one_at_a_time(session, f"position/{account}/{signal.strategy}/{symbol}")
@@ -108,11 +109,11 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
     reason: str | None = "NO_RULE"
     for number, place in enumerate(destinations):
         # One after the other: what a rule before it takes out of a position is no longer there to close.
-        plan = _plan(session, inbox, signal, symbol, place, at)
+        plan = _plan(session, inbox, signal, strategy, symbol, place, at)
         if number == 0:
             reason = plan.nothing
         if plan.request is not None:
-            origin = _origin(session, inbox, signal, place, log_id)
+            origin = _origin(inbox, signal, strategy, place, log_id)
             recorded.append(record_order(session, plan.request, origin, settings, denied=plan.denied))
     _finish(session, job, inbox, log_id, len(recorded), None if recorded else reason, at)
     return tuple(recorded)
@@ -185,29 +186,9 @@ def account_of(connection: BrokerConnection) -> str:
     return connection.name if connection.user_id is None else f"{connection.broker}:{connection.id}"
 
 
-def _strategy_active(session: Session, strategy: str) -> bool:
-    if not has_platform(session):
-        return True
-    row = session.execute(
-        select(Strategy.active).where(Strategy.symbol == strategy, Strategy.deleted_at.is_(None))
-    ).scalar_one_or_none()
-    return row is not False
-
-
-def _strategy_market(session: Session, strategy: str) -> str | None:
-    if not has_platform(session):
-        return None
-    return session.execute(
-        select(Strategy.market).where(Strategy.symbol == strategy, Strategy.deleted_at.is_(None))
-    ).scalar_one_or_none()
-
-
-def _origin(session: Session, inbox: Inbox, signal: Signal, place: Destination, webhook_log_id: int | None) -> Origin:
-    strategy_id = None
-    if has_platform(session):
-        strategy_id = session.execute(
-            select(Strategy.id).where(Strategy.symbol == signal.strategy, Strategy.deleted_at.is_(None))
-        ).scalar_one_or_none()
+def _origin(
+    inbox: Inbox, signal: Signal, strategy: Strategy | None, place: Destination, webhook_log_id: int | None
+) -> Origin:
     return Origin(
         account=place.account,
         broker=place.broker,
@@ -216,7 +197,7 @@ def _origin(session: Session, inbox: Inbox, signal: Signal, place: Destination, 
         user_id=place.user_id,
         connection_id=place.connection_id,
         rule_id=place.rule_id,
-        strategy_id=strategy_id,
+        strategy_id=strategy.id if strategy is not None else None,
         webhook_log_id=webhook_log_id,
         action=signal.action,
         is_test=signal.is_test,
@@ -245,13 +226,14 @@ def _plan(
     session: Session,
     inbox: Inbox,
     signal: Signal,
+    strategy: Strategy | None,
     symbol: str | None,
     place: Destination,
     at: datetime,
 ) -> Plan:
     if symbol is None:
         return Plan(nothing="NO_SYMBOL")
-    if signal.action is SignalAction.ENTRY and not _strategy_active(session, signal.strategy):
+    if signal.action is SignalAction.ENTRY and strategy is not None and not strategy.active:
         return Plan(nothing="STRATEGY_INACTIVE")
     if signal.action is SignalAction.ENTRY and signal.side is not None and signal.quantity is not None:
         request = _request(inbox, signal, symbol, place, signal.side, signal.quantity * place.multiplier)

@@ -15,7 +15,7 @@ from ..models import BrokerConnection, RoutingRule, Strategy
 from ..trading import Direction
 from ..trading.exact import Exact, Frozen, Key, Quantity, Symbol
 from .connections import connection_of
-from .positions import has_platform
+from .positions import has_platform, live_strategy
 
 F = TypeVar("F", bound=Frozen)
 
@@ -122,9 +122,7 @@ def seed(
 
 
 def _strategy(session: Session, wanted: StrategySetup) -> None:
-    found = session.execute(
-        select(Strategy).where(Strategy.symbol == wanted.symbol, Strategy.deleted_at.is_(None))
-    ).scalar_one_or_none()
+    found = live_strategy(session, wanted.symbol)
     if found is None:
         session.add(
             Strategy(symbol=wanted.symbol, name=wanted.name or wanted.symbol, market=wanted.market, active=True)
@@ -136,11 +134,7 @@ def _strategy(session: Session, wanted: StrategySetup) -> None:
 
 def _rule(session: Session, wanted: Rule) -> None:
     connection = connection_of(session, wanted.broker)
-    strategy = None
-    if wanted.strategy is not None:
-        strategy = session.execute(
-            select(Strategy).where(Strategy.symbol == wanted.strategy, Strategy.deleted_at.is_(None))
-        ).scalar_one_or_none()
+    strategy = live_strategy(session, wanted.strategy) if wanted.strategy is not None else None
     problems = []
     if connection is None:
         problems.append(f"the rule for {wanted.strategy or 'every strategy'} names an unknown broker {wanted.broker!r}")
