@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import Session
-
 from ..clock import Clock
 from ..errors import ConfigurationError
 from ..flow import Admit, Call, Effect, Lock, Pause, Work
-from ..hooks import Happening, Hooks
-from ..orders import HAPPENINGS, PLATFORM
+from ..hooks import Hooks
+from ..orders.transactions import transact
 
 if TYPE_CHECKING:
     from ..db import AsyncDatabase, Database
 
 __all__ = ["async_performer", "performer"]
-
-
-def _unit(session: Session, work: Work[Any], platform: bool) -> tuple[Any, tuple[Happening, ...]]:
-    session.info[PLATFORM] = platform
-    session.info[HAPPENINGS] = []
-    answer = work(session)
-    return answer, tuple(session.info[HAPPENINGS])
 
 
 def _client(clients: Mapping[str, Any], to: str) -> Any:
@@ -39,7 +30,7 @@ def performer(
 
     def perform(effect: Effect[Any], /) -> Any:
         if isinstance(effect, Work):
-            answer, happenings = db.run(_unit, effect, platform())
+            answer, happenings = db.run(transact, effect, platform())
             for happening in happenings:
                 hooks.tell(happening)
             return answer
@@ -65,7 +56,7 @@ def async_performer(
 
     async def perform(effect: Effect[Any], /) -> Any:
         if isinstance(effect, Work):
-            answer, happenings = await db.run(_unit, effect, platform())
+            answer, happenings = await db.run(transact, effect, platform())
             for happening in happenings:
                 hooks.tell(happening)
             return answer

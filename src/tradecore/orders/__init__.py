@@ -5,15 +5,11 @@ after it), ``resolution``, ``executions``. ``_journal`` is the one file that mov
 ``agenda`` says what is due.
 """
 
-from ._journal import HAPPENINGS
 from .agenda import Agenda, Step
 from .desk import AsyncDesk, Decision, Desk, LedgerLine, OrderView
-from .positions import PLATFORM
 from .settings import JourneySettings
 
 __all__ = [
-    "HAPPENINGS",
-    "PLATFORM",
     "Agenda",
     "AsyncDesk",
     "Decision",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Integer, Select, bindparam, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ..brokers import Broker
 from ..clock import Clock
@@ -25,7 +25,10 @@ from .routing import route_signal
 from .settings import JourneySettings
 from .submission import submit, sweep_order
 
-__all__ = ["Agenda", "Step", "due", "lag"]
+__all__ = ["Agenda", "Due", "Step", "due", "lag"]
+
+
+StepKind: TypeAlias = Literal["route", "submit", "sweep", "resolve", "watch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Step:
         trace: the trace of whoever started it, across restarts.
     """
 
-    kind: str
+    kind: StepKind
     key: str
     account: str = field(default="", compare=False)
     trace: str = field(default="", compare=False)
@@ -82,7 +85,7 @@ def lag(session: Session, accounts: tuple[str, ...]) -> float:
 @dataclass(frozen=True, slots=True)
 class _Queries:
     jobs: Select[*tuple[Any, ...]]
-    orders: tuple[tuple[str, Select[*tuple[Any, ...]]], ...]
+    orders: tuple[tuple[StepKind, Select[*tuple[Any, ...]]], ...]
     watched: Select[*tuple[Any, ...]]
     next_times: tuple[Select[*tuple[Any, ...]], ...]
     due_since: tuple[Select[*tuple[Any, ...]], ...]
@@ -96,7 +99,7 @@ def _queries(accounts: tuple[str, ...]) -> _Queries:
     leased = row.submission.in_((Submission.CLAIMED, Submission.SENDING, Submission.CONFIRMING))
     doubtful = row.submission.in_((Submission.UNKNOWN, Submission.REVIEW))
     # Ordered by what is due, not by id: with statistics SQLite would walk the whole history along the primary key.
-    conditions = (
+    conditions: tuple[tuple[StepKind, ColumnElement[bool], InstrumentedAttribute[Any]], ...] = (
         ("sweep", mine & leased & (row.lease_until < at), row.lease_until),
         # Nobody here serves these accounts any more; their wishes end by name all the same.
         ("sweep", ~mine & (row.submission == Submission.RECORDED) & (row.send_by < at), row.send_by),

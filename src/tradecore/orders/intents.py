@@ -22,14 +22,13 @@ from ..db import now
 from ..errors import Conflict, NotFound
 from ..models import OrderOrigin, OrderRecord
 from ..trading import Intent, OrderRequest, ReplaceRequest, SignalAction, Submission
+from ..trading.exact import spell_client_order_id
 from ._journal import Journal, record
 from .claims import withdraw
 from .positions import has_platform
 from .settings import JourneySettings
 
 __all__ = ["Origin", "Recorded", "body_sha256", "client_order_id", "record_cancel", "record_order", "record_replace"]
-
-_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def client_order_id(*parts: object) -> str:
@@ -39,12 +38,7 @@ def client_order_id(*parts: object) -> str:
         *parts: tenant, source, signal id, rule, leg, kind, n; told apart, so that ("a", "bc") is not ("ab", "c").
     """
     digest = hashlib.sha256(json.dumps([str(part) for part in parts], ensure_ascii=False).encode()).digest()
-    number = int.from_bytes(digest[:21])
-    digits = []
-    for _ in range(32):
-        number, digit = divmod(number, 36)
-        digits.append(_ALPHABET[digit])
-    return "".join(digits)
+    return spell_client_order_id(int.from_bytes(digest[:21]))
 
 
 def body_sha256(body: Mapping[str, Any]) -> str:

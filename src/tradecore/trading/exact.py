@@ -27,6 +27,7 @@ __all__ = [
     "decimal",
     "invalid_input",
     "mint_client_order_id",
+    "spell_client_order_id",
 ]
 
 # NUMERIC(38,18): what the databases keep without loss.
@@ -184,11 +185,15 @@ def invalid_input(error: ValidationError) -> InvalidInput:
     return InvalidInput(shown, details=details)
 
 
-def mint_client_order_id() -> str:
-    """Return a new random client order id: 32 characters of ``[0-9a-z]``, 160 bits."""
-    number = secrets.randbits(160)
+def spell_client_order_id(number: int) -> str:
+    """Return the last 32 digits of ``number`` to the base of 36, as ``[0-9a-z]``, the lowest first."""
     characters = []
     for _ in range(32):
         number, digit = divmod(number, 36)
         characters.append(_ALPHABET[digit])
-    return "".join(reversed(characters))
+    return "".join(characters)
+
+
+def mint_client_order_id() -> str:
+    """Return a new random client order id: 32 characters of ``[0-9a-z]``, 160 bits."""
+    return spell_client_order_id(secrets.randbits(160))
