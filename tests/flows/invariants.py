@@ -130,6 +130,7 @@ def check(world: World) -> Books:
 
 def broken_promises(books: Books) -> Iterator[str]:
     """Yield a sentence for each promise that does not hold."""
+    yield from books.world.violations
     yield from _signals(books)
     yield from _sent_once(books)
     yield from _ends(books)
@@ -226,7 +227,7 @@ def _cancel_ends(books: Books, row: OrderRecord) -> Iterator[str]:
             yield f"the cancel of {target.client_order_id} is acknowledged, and the order is {theirs[0].status}"
     elif row.submission not in (Submission.WITHDRAWN, Submission.REVIEW, Submission.LAPSED):
         yield f"the cancel of {target.client_order_id} ended as {row.submission}"
-    undecided = target.submission is Submission.REVIEW
+    undecided = target.submission is Submission.REVIEW or books.world.cancels_may_lapse
     if row.submission in (Submission.LAPSED, Submission.REVIEW) and not undecided:
         yield f"the cancel of {target.client_order_id} was never carried out: {row.submission}"
 

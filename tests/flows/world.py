@@ -60,7 +60,7 @@ class Seen(NamedTuple):
     """An order, as the outside sees it.
 
     Attributes:
-        known: whether the broker has it, or it ended.
+        known: whether the broker has it, it ended, or only a person can tell.
     """
 
     client_order_id: str
@@ -133,6 +133,7 @@ class World:
         faults: Any = None,
         database: Database | None = None,
         settings: JourneySettings = SETTINGS,
+        day: str = "2018-12-31",
     ) -> None:
         if database is None:
             database, template = memory_database()
@@ -146,7 +147,7 @@ class World:
         self.clock = clock
         self.profile = profile
         self.settings = settings
-        self.sim = AlpacaSimulator(clock=clock, seed=seed, profile=profile, faults=faults)
+        self.sim = AlpacaSimulator(clock=clock, seed=seed, profile=profile, faults=faults, day=day)
         self.signals: dict[str, Signal] = {}
         self.receipts: dict[str, Receipt] = {}
         self.requests: list[tuple[str, str, bytes | None]] = []
@@ -160,6 +161,8 @@ class World:
         self.unclear: dict[int, bool] = {}
         self.graveyard: list[object] = []
         self.deaths = 0
+        self.cancels_may_lapse = False
+        self.violations: list[str] = []
         self.dead: set[int] = set()
         self.core = self.new_core()
 
@@ -245,6 +248,10 @@ class World:
                 break
             except CommitUnknown:
                 continue
+        self.received(signal, receipt)
+
+    def received(self, signal: Signal, receipt: Receipt) -> None:
+        """Compare a receipt with the first one."""
         first = self.receipts.setdefault(signal.id, receipt)
         if (first.id, first.received_at) != (receipt.id, receipt.received_at):
             raise Broken(f"{signal.id} was answered with {first!r} and then with {receipt!r}")
@@ -261,7 +268,8 @@ class World:
             ).scalar_one_or_none()
             if row is None:
                 return None
-            return Seen(row.client_order_id, row.broker_order_id is not None or row.ended_at is not None)
+            known = row.broker_order_id is not None or row.ended_at is not None
+            return Seen(row.client_order_id, known or row.submission is Submission.REVIEW)
 
     def work(self) -> None:
         """Let the process do what is due, until nothing is or what is left rests after a failure."""
