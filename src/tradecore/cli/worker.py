@@ -7,8 +7,12 @@ import logging
 import signal
 import threading
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from ..core import TradeCore
 from ..errors import ConfigurationError
+from ..models import RoutingRule
 from ._arguments import add_core_arguments, brokers_named, database_url
 
 __all__ = ["add_arguments", "execute"]
@@ -25,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces its own plugins
     if not arguments.broker:
         raise ConfigurationError("a worker without a broker has nothing to do: give --broker NAME, such as alpaca")
     core = TradeCore(
@@ -37,8 +42,19 @@ def execute(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with core:
+        if arguments.route is None and not (core.db.platform and core.db.run(_has_rules)):
+            raise ConfigurationError(
+                "every signal would end as NO_RULE: give --route NAME as the service does, or make a routing rule first"
+            )
         core.start_worker(concurrency=arguments.concurrency, poll=arguments.poll)
         print(f"worker ready: {core!r}", flush=True)
         stop.wait()
         print("stopping: running steps finish", flush=True)
     return 0
+
+
+def _has_rules(session: Session) -> bool:
+    rules = select(RoutingRule.id).where(
+        RoutingRule.enabled.is_(True), RoutingRule.auto_execute.is_(True), RoutingRule.deleted_at.is_(None)
+    )
+    return session.scalars(rules.limit(1)).first() is not None

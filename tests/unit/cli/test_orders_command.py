@@ -15,6 +15,8 @@ import pytest
 from tests.journey import World, entry, world
 
 from tradecore.cli import main
+from tradecore.cli.worker import _has_rules
+from tradecore.orders.setup import Rule
 from tradecore.trading import Submission
 
 
@@ -111,6 +113,23 @@ def test_a_worker_without_its_broker_lists_what_is_missing(
     assert "'nowhere'" in said
 
 
+def test_a_worker_with_neither_route_nor_rule_refuses_and_leaves_the_signal(
+    stuck: tuple[World, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w, url = stuck
+    monkeypatch.setenv("APCA_API_KEY_ID", "any")
+    monkeypatch.setenv("APCA_API_SECRET_KEY", "any")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # this process keeps its own
+    w.core.accept(entry("s-2"))
+    assert main(["worker", "--database", url, "--broker", "alpaca"]) == 2
+    assert "--route" in capsys.readouterr().err
+    assert not w.core.db.run(_has_rules)
+    w.core.setup(rules=[Rule(broker="alpaca")])
+    assert w.core.db.run(_has_rules)  # and with a rule it would serve
+    w.settle(120, step=5)
+    assert w.order("s-2").symbol == "AAPL"
+
+
 def test_a_worker_serves_and_stops_on_a_signal(stuck: tuple[World, str]) -> None:
     _, url = stuck
     environment = {
@@ -120,7 +139,20 @@ def test_a_worker_serves_and_stops_on_a_signal(stuck: tuple[World, str]) -> None
         "APCA_API_BASE_URL": "http://127.0.0.1:9",
     }
     worker = subprocess.Popen(
-        [sys.executable, "-m", "tradecore", "worker", "--database", url, "--broker", "alpaca", "--poll", "0.1"],
+        [
+            sys.executable,
+            "-m",
+            "tradecore",
+            "worker",
+            "--database",
+            url,
+            "--broker",
+            "alpaca",
+            "--route",
+            "alpaca",
+            "--poll",
+            "0.1",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
