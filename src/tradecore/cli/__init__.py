@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 
 from ..errors import TradeCoreError
 
@@ -23,6 +24,7 @@ COMMANDS = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tradecore", description="Reliability primitives for trading backends.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('tradecore')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, (module, help_line) in COMMANDS.items():
         sub = commands.add_parser(name, help=help_line, description=help_line.capitalize() + ".")

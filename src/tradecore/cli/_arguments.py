@@ -25,7 +25,6 @@ def add_core_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--broker",
         action="append",
-        default=[],
         metavar="NAME",
         help="a broker to serve, by its name, set up from the environment; may be given several times",
     )
@@ -43,7 +42,7 @@ def database_url(given: str | None) -> str:
     return url
 
 
-def brokers_named(names: list[str]) -> list[Any]:
+def brokers_named(names: list[str] | None) -> list[Any]:
     """Return an adapter for each name, found by its entry point and set up from the environment.
 
     Raises:
@@ -51,7 +50,7 @@ def brokers_named(names: list[str]) -> list[Any]:
     """
     known = {point.name: point for point in entry_points(group="tradecore.brokers")}
     brokers, problems = [], []
-    for name in names:
+    for name in names or ():
         if name not in known:
             problems.append(f"no broker is called {name!r} (known: {', '.join(sorted(known)) or 'none'})")
             continue

@@ -1,4 +1,4 @@
-"""``tradecore db``: create or change the tables, show their revision, or look for differences."""
+"""Create or change the tables, show their revision, or look for differences."""
 
 from __future__ import annotations
 

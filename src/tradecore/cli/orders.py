@@ -20,17 +20,22 @@ STUCK = (Submission.REVIEW, Submission.UNKNOWN, Submission.CONFIRMING, Submissio
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_core_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON Lines")
+    # The same words again behind the verb, where most people type them; what is left out there overrides nothing.
+    behind = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    for place in (parser, behind):
+        add_core_arguments(place)
+        place.add_argument("--json", action="store_true", help="print JSON Lines")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    listing = verbs.add_parser("list", help="orders, oldest first")
+    listing = verbs.add_parser("list", help="orders, oldest first", parents=[behind])
     listing.add_argument("--stuck", action="store_true", help="only orders whose fate is open")
-    listing.add_argument("--submission", choices=[state.value for state in Submission])
+    listing.add_argument(
+        "--submission", choices=[state.value for state in Submission], help="only orders in this state of submission"
+    )
     listing.add_argument("--signal", metavar="ID", help="only the orders of this signal")
-    listing.add_argument("--limit", type=int, default=100)
+    listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many, 1 to 1000 (default 100)")
     for verb, line in (("show", "one order and every move of it"), ("cancel", "ask the broker to cancel one order")):
-        verbs.add_parser(verb, help=line).add_argument("order", help="its client order id, or its id")
-    review = verbs.add_parser("review", help="decide about an order that only a person can tell")
+        verbs.add_parser(verb, help=line, parents=[behind]).add_argument("order", help="its client order id, or its id")
+    review = verbs.add_parser("review", help="decide about an order that only a person can tell", parents=[behind])
     review.add_argument("order", help="its client order id, or its id")
     review.add_argument("decision", choices=[choice.value for choice in Decision])
     review.add_argument("--note", required=True, help="why; kept in the books")

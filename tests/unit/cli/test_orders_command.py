@@ -46,6 +46,16 @@ def test_what_is_stuck_is_listed_with_its_reason(stuck: tuple[World, str], capsy
     assert "no orders" in capsys.readouterr().out
 
 
+def test_the_database_may_stand_before_or_behind_the_verb(
+    stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    w, url = stuck
+    order = w.order("s-1").client_order_id
+    for words in (["--database", url, "--json", "show", order], ["show", order, "--database", url, "--json"]):
+        assert main(["orders", *words]) == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[0])["client_order_id"] == order
+
+
 def test_one_order_is_shown_with_every_move(stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]) -> None:
     w, url = stuck
     order = w.order("s-1").client_order_id
