@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from ..clock import Clock
 from ..errors import BrokerError, ConnectFailed, DeadlinePassed, PacingRefused, RateLimited, ReplyLost
 from ..flow import Call, Permit, Reply
-from ..redact import redact_text
+from ..redact import MASK, redact, redact_text
 from ..resilience import BreakerPermit, CircuitBreaker, CircuitOpenError, RateLimiter
 from .evidence import BreakerOpen, retry_after
 from .permits import BrokerPermit
@@ -27,6 +27,7 @@ _log = logging.getLogger("tradecore.brokers")
 
 TIMEOUT = 10.0
 EVIDENCE = 4096
+CREDENTIAL = 8  # characters; what is shorter may be a word, and words stand in answers
 READ_WAIT = 30.0
 ORDER_WAIT = 5.0
 
@@ -150,18 +151,27 @@ class RoundTrip:
     def answer(self, incoming: Incoming) -> None:
         """Take the answer in."""
         headers = dict(incoming.headers)
+        content = self._without_credentials(incoming.content)
         body, readable = None, True
-        if incoming.content.strip():
+        if content.strip():
             try:
-                body = read_json(incoming.content)
+                body = read_json(content)
             except (ValueError, RecursionError):
                 readable = False
         if incoming.status == 429:
             headers["retry-after"] = f"{self._line.penalty(headers):.3f}"
         else:
             self._line.answered()
-        text = incoming.content[:EVIDENCE].decode("utf-8", "replace")
+        text = content[:EVIDENCE].decode("utf-8", "replace")
         self.reply = Reply(incoming.status, body, text, headers, readable)
+
+    def _without_credentials(self, content: bytes) -> bytes:
+        # A proxy's error page may quote the request, and what is answered ends in ledgers, logs and errors.
+        for name, value in self._line.broker.headers().items():
+            word = value.split()[-1] if value.strip() else ""  # a scheme such as Bearer is no secret
+            if len(word) >= CREDENTIAL and redact({name: word})[name] == MASK:
+                content = content.replace(word.encode("latin-1", "replace"), MASK.encode())
+        return content
 
     def __enter__(self) -> RoundTrip:
         """Begin."""

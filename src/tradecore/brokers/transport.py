@@ -72,8 +72,12 @@ class Incoming:
 
 def is_loopback(url: str) -> bool:
     """Return whether ``url`` leads to this machine, by its whole host."""
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
+    parts = urlsplit(url)
+    # Of "[::1].evil.com" the parser of Python 3.11 keeps what is in the brackets and forgets the rest.
+    host = parts.netloc.rpartition("@")[2].removesuffix(f":{parts.port}" if parts.port is not None else "")
+    if host == "[::1]" or host.lower() == "localhost":
+        return True
+    return host.startswith("127.") and host.isascii() and host.replace(".", "").isdigit()
 
 
 class Unsent(Exception):

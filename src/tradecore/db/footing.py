@@ -21,6 +21,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.pool import QueuePool
 
 from ..clock import Clock, SystemClock
+from ..redact import redact_text
 from . import partitions
 from .base import CLOCK, MINT, Base
 from .engines import Settings, arm, in_memory, parse_url
@@ -204,7 +205,8 @@ class Footing:
     def __repr__(self) -> str:
         """Show where it leads and how; never the password."""
         return (
-            f"{type(self).__name__}({self.url.render_as_string(hide_password=True)!r}, "
+            # Drivers take a password in the query as well, and SQLAlchemy hides only the one before the host.
+            f"{type(self).__name__}({redact_text(self.url.render_as_string(hide_password=True))!r}, "
             f"isolation={self.settings.isolation!r}, tries={self.tries}, pool_size={self.settings.pool_size}, "
             f"statement_timeout={self.settings.statement_timeout:g}, lock_timeout={self.settings.lock_timeout:g})"
         )

@@ -26,7 +26,7 @@ from ..flow import Flow, Work
 from ..hooks import SignalAccepted, SignalRefused
 from ..models import Inbox, Job, WebhookLog
 from ..models.enums import JobState, WebhookStatus
-from ..redact import redact
+from ..redact import redact, redact_text
 from ..sanitize import PayloadLimits, check, parse
 from ..trading import Receipt, Signal, SignalAction, canonical_signal
 from ._again import again
@@ -37,7 +37,7 @@ from .settings import JourneySettings
 __all__ = ["ROUTE_TASK", "Arrival", "Kept", "accept", "read"]
 
 ROUTE_TASK = "route_signal"
-PREVIEW = 2_000
+READ, PREVIEW = 16_000, 2_000
 MAX_SOURCE = 100
 
 
@@ -329,7 +329,8 @@ def _sha256(raw: Signal | Mapping[str, Any] | bytes) -> str:
 
 
 def _preview(raw: Signal | Mapping[str, Any] | bytes) -> dict[str, Any]:
-    """Return what a person can read of a body that is no signal: its beginning, made storable."""
+    """Return what a person can read of a body that is no signal: its beginning, made storable, secrets masked."""
     body = _bytes(raw)
-    text = body[:PREVIEW].decode("utf-8", "replace").replace("\x00", "�")
-    return {"unparsed": text, "bytes": len(body)}
+    text = body[:READ].decode("utf-8", "replace").replace("\x00", "�")
+    # Before it is cut: a secret is known by its name and its end.
+    return {"unparsed": redact_text(text)[:PREVIEW], "bytes": len(body)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from tests.unit.brokers.wires import LOOSE, alpaca
+from tests.unit.brokers.wires import KEY, LOOSE, SECRET, alpaca, answer, client
 
-from tradecore.brokers import BrokerClient
+from tradecore.brokers import Alpaca, BrokerClient
 from tradecore.clock import ManualClock
-from tradecore.errors import BrokerError, NotSent, OrderRejected, OutcomeUnknown
+from tradecore.errors import BrokerError, ConfigurationError, InvalidInput, NotSent, OrderRejected, OutcomeUnknown
 from tradecore.simulators import AlpacaSimulator
-from tradecore.trading import OrderRequest, Side
+from tradecore.trading import OrderRequest, ReplaceRequest, Side
 
 ORDERS = 40
 
@@ -75,3 +75,46 @@ def test_a_careless_caller_would_have_made_two():
         except BrokerError:
             continue
     assert len(sim.orders) == 2
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_no_name_reaches_more_than_one_thing(name):
+    """DELETE /v2/orders/ is Alpaca's way to cancel everything, and a client drops the dots of a path."""
+    broker, wire = client(lambda request: answer(204))
+    for ask in (broker.cancel, broker.get, broker.instrument):
+        with pytest.raises(InvalidInput):
+            ask(name)
+    with pytest.raises(InvalidInput):
+        broker.replace(name, ReplaceRequest.of(quantity=1))
+    assert not wire.requests
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 422, 500])
+def test_an_answer_that_quotes_our_credentials_shows_them_to_nobody(status):
+    """A proxy's error page quotes the request; what is said there ends in ledgers, logs and answers to clients."""
+    for body in ({"message": f"unknown key {KEY} with {SECRET}"}, f"<html>{KEY}: {SECRET}".encode()):
+        broker, _ = client(lambda request, body=body: answer(status, body))
+        with pytest.raises(BrokerError) as raised:
+            broker.submit(buy("c-1"))
+        shown = f"{raised.value!r} {raised.value.as_dict()} {vars(raised.value)}"
+        assert KEY not in shown
+        assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1].evil.com",
+        "http://[::1]evil.com:80",
+        "http://[::1]@evil.com",
+        "http://127.0.0.1.evil.com",
+        "http://localhost.evil",
+        "http://localhost@evil.com",
+        "http://localhost\\@evil.com",
+        "https://paper-api.alpaca.markets:443@evil.com",
+        "https://paper-api.alpaca.markets.evil.com",
+    ],
+)
+def test_no_address_that_only_looks_like_this_machine_gets_the_credentials(url):
+    with pytest.raises(ConfigurationError):
+        Alpaca(KEY, SECRET, base_url=url)

@@ -79,6 +79,12 @@ async def test_the_async_database_says_the_same():
 
 
 @pytest.mark.parametrize("kind", [Database, AsyncDatabase])
+@pytest.mark.parametrize("url", ["postgresql://u@h/d?password=hunter2", "postgresql://u:x@h/d?sslpassword=hunter2"])
+def test_a_password_in_the_query_is_hidden_as_well(kind, url):
+    assert "hunter2" not in repr(kind(url))
+
+
+@pytest.mark.parametrize("kind", [Database, AsyncDatabase])
 @pytest.mark.parametrize(
     "url", ["postgresql+psycopg://u:hunter2@h/d", "mysql+asyncmy://u:hunter2@h/d", "mariadb://u:hunter2@h"]
 )

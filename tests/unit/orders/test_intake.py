@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -140,6 +141,22 @@ def test_the_refusal_never_repeats_the_value(w: World) -> None:
     with pytest.raises(InvalidInput) as refused:
         w.core.accept(body(side="s3cr3t-value"))
     assert "s3cr3t-value" not in json.dumps(refused.value.as_dict())
+
+
+def test_a_secret_in_what_is_no_signal_is_masked_whole(w: World) -> None:
+    for secret in ({"password": "correct horse battery"}, {"key": "correct,horse;battery"}):
+        with pytest.raises(InvalidInput):
+            w.core.accept(body(**secret))
+    with w.core.db.transaction() as session:
+        kept = [json.dumps(log.payload) for log in session.execute(select(WebhookLog)).scalars()]
+    assert len(kept) == 2
+    assert not any(word in text for text in kept for word in ("correct", "horse", "battery"))
+
+
+def test_a_body_made_to_be_searched_for_ever_is_kept_at_once(w: World) -> None:
+    began = time.process_time()
+    w.core.accept(body(meta={str(number): "a-" * 8_000 for number in range(15)}))
+    assert time.process_time() - began < 5.0
 
 
 def test_an_unknown_strategy_is_not_found_and_claims_nothing(w: World) -> None:

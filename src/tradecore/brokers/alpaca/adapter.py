@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ...errors import BrokerError, ConfigurationError, InvalidInput, NotFound, ReplyUnreadable
 from ...flow import Call, Flow, Permit, Reply
+from ...redact import redact_text
 from ...trading import (
     Account,
     Environment,
@@ -145,7 +146,7 @@ class Alpaca:
         """Ask for a cancellation. 204 says that it was asked, not that it is done."""
         reply = yield from Call(
             "DELETE",
-            f"/v2/orders/{quote(broker_order_id, safe='')}",
+            _below("/v2/orders", broker_order_id),
             kind="idempotent",
             timeout=self.timeout,
             not_after=not_after,
@@ -165,7 +166,7 @@ class Alpaca:
         """Ask for another order in an order's place. 200 is no guarantee: should the old one fill, the new one dies."""
         reply = yield from Call(
             "PATCH",
-            f"/v2/orders/{quote(broker_order_id, safe='')}",
+            _below("/v2/orders", broker_order_id),
             body=wire.change_body(change),
             kind="order",
             timeout=self.timeout,
@@ -187,7 +188,7 @@ class Alpaca:
 
     def get(self, broker_order_id: str) -> Flow[Order | None]:
         """Look once for an order by Alpaca's id."""
-        return (yield from self._look(f"/v2/orders/{quote(broker_order_id, safe='')}", {}))
+        return (yield from self._look(_below("/v2/orders", broker_order_id), {}))
 
     def orders(
         self, *, status: Listing = "open", after: datetime | None = None, limit: int | None = None
@@ -251,7 +252,7 @@ class Alpaca:
 
     def instrument(self, symbol: str) -> Flow[Instrument]:
         """Read an asset by symbol; :class:`~tradecore.errors.NotFound` if there is none."""
-        reply = yield from self._ask(f"/v2/assets/{quote(symbol, safe='')}", missing=True)
+        reply = yield from self._ask(_below("/v2/assets", symbol), missing=True)
         if reply.status == 404:
             raise NotFound(f"{self.name} knows no instrument {symbol!r}")
         return self._read(wire.instrument_from, reply.body)
@@ -321,13 +322,20 @@ class Alpaca:
             said,
             broker=self.name,
             client_order_id=client_order_id,
-            details=[{"code": "HTTP", "message": f"HTTP {reply.status}", "body": reply.text[:500]}],
+            details=[{"code": "HTTP", "message": f"HTTP {reply.status}", "body": redact_text(reply.text[:500])}],
         )
 
     def __repr__(self) -> str:
         """Name the environment and address; nothing secret."""
         account = f", account={self.account!r}" if self.account else ""
         return f"Alpaca({self.environment.value}, base_url={self.base_url!r}{account}, pace={self.pace!r})"
+
+
+def _below(path: str, name: str) -> str:
+    # DELETE /v2/orders/ and DELETE /v2/orders/. cancel every order there is.
+    if name in ("", ".", ".."):
+        raise InvalidInput.of("id", "no_name", f"{name!r} is the name of no single thing at the broker")
+    return f"{path}/{quote(name, safe='')}"
 
 
 def _spelled(instant: datetime) -> str:

@@ -175,6 +175,8 @@ def order_from(body: Any, words: Mapping[str, OrderStatus], broker: str = "alpac
         Unreadable: without an id, a symbol, a status word or a readable filled quantity nothing can be built on it.
     """
     order_id, word = _need(body, "id"), _need(body, "status")
+    if order_id in (".", ".."):
+        raise Unreadable("id is no name: as a part of a path it leads elsewhere")
     quantity = number(body.get("qty"))
     # An absent or null figure reads as no fill; one that cannot be read must not pass for zero.
     filled = _need_number(body, "filled_qty") if body.get("filled_qty") not in (None, "") else Decimal(0)
