@@ -27,6 +27,7 @@ class OrderRecord(Timestamped, Base):
         send_by: after this instant an unsent intent lapses.
         absent_looks: how many looks in a row found nothing.
         next_at: when something is due next; None when nothing is.
+        looked_at: when the last look that the broker answered began.
     """
 
     __tablename__ = "tc_orders"
@@ -90,6 +91,7 @@ class OrderRecord(Timestamped, Base):
     reject_code: Mapped[str | None] = mapped_column(Words(100))
     reject_reason: Mapped[str | None] = mapped_column(Words)
     acknowledged_at: Mapped[datetime | None]
+    looked_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     is_test: Mapped[bool] = mapped_column(default=False)
     trace: Mapped[str] = mapped_column(String(200), default="")

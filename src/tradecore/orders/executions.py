@@ -39,17 +39,23 @@ ASK_EACH = 3
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An acknowledged order whose story at the broker is not over."""
+    """An acknowledged order whose story at the broker is not over.
+
+    Attributes:
+        asked_at: when this look began, before the broker was asked.
+    """
 
     order_id: int
     client_order_id: str
     broker_order_id: str
     first_sent_at: datetime
+    asked_at: datetime
 
 
 def watched(session: Session, account: str, limit: int = WATCH_AT_ONCE) -> tuple[Watched, ...]:
     """Return the acknowledged orders of an account that are due for a look, oldest due first."""
     only_reads(session)
+    at = now(session)
     rows = session.execute(
         select(
             OrderRecord.id,
@@ -61,23 +67,34 @@ def watched(session: Session, account: str, limit: int = WATCH_AT_ONCE) -> tuple
         .where(
             OrderRecord.account == account,
             OrderRecord.submission == Submission.ACKNOWLEDGED,
-            OrderRecord.next_at <= now(session),
+            OrderRecord.next_at <= at,
             OrderRecord.broker_order_id.is_not(None),
         )
         .order_by(OrderRecord.next_at)
         .limit(limit)
     )
-    return tuple(Watched(row[0], row[1], str(row[2]), row[3] or row[4]) for row in rows)
+    return tuple(Watched(row[0], row[1], str(row[2]), row[3] or row[4], at) for row in rows)
 
 
-def report(session: Session, order_id: int, order: Order | None, settings: JourneySettings) -> bool:
-    """Take over the broker's report of one order and say when to look again; return whether to ask for its fills."""
+def report(
+    session: Session, order_id: int, order: Order | None, settings: JourneySettings, asked_at: datetime | None = None
+) -> bool:
+    """Take over the broker's report of one order and say when to look again; return whether to ask for its fills.
+
+    Args:
+        session: the running transaction.
+        order_id: our order.
+        order: what the broker said; None where nothing new was read.
+        settings: the journey's.
+        asked_at: when the broker was asked, so that whoever needs a fresher answer can tell.
+    """
     journal = Journal(session, order_id)
     row = journal.row
     if not journal.stands(Submission.ACKNOWLEDGED):
         return False
     if order is not None:
         journal.report(order)
+        row.looked_at = asked_at
     # A broker may report more than was ordered: the row is bounded, what was executed is not.
     said = row.filled_quantity if order is None else max(row.filled_quantity, order.filled_quantity)
     own = booked(session, row)
@@ -224,7 +241,7 @@ def _read(broker: Broker, due: Collection[Watched], settings: JourneySettings) -
     incomplete: dict[str, Watched] = {}
     for item in due:
         order = reports.get(item.broker_order_id)
-        missing = yield from _kept(item, iter(Work(report, item.order_id, order, settings)), settings)
+        missing = yield from _kept(item, iter(Work(report, item.order_id, order, settings, item.asked_at)), settings)
         if missing:
             incomplete[item.broker_order_id] = item
     if incomplete:
@@ -236,7 +253,7 @@ def _read(broker: Broker, due: Collection[Watched], settings: JourneySettings) -
                 yield from _kept(item, again(partial(Work, book_fill, item.order_id, fill)), settings)
         for item in incomplete.values():
             order = reports.get(item.broker_order_id)
-            yield from _kept(item, iter(Work(report, item.order_id, order, settings)), settings)
+            yield from _kept(item, iter(Work(report, item.order_id, order, settings, item.asked_at)), settings)
 
 
 def _kept(item: Watched, writing: Flow[bool], settings: JourneySettings) -> Flow[bool]:

@@ -6,7 +6,7 @@ booked. Whoever reads the position has to add what lies between, or an exit sell
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from ..models import Inbox, Job, OrderRecord
 from ..models.enums import JobState
 from ..trading import Intent, OrderType, Side, Signal, Submission
 from .executions import booked
+from .settings import JourneySettings
 
 __all__ = ["fate_is_open", "under_way"]
 
@@ -25,25 +26,50 @@ _UNSETTLED = (*_UNSENT, Submission.SENDING, Submission.CONFIRMING, Submission.UN
 
 
 def fate_is_open(
-    session: Session, inbox: Inbox, account: str, strategy: str, symbol: str, at: datetime, patience: float
+    session: Session,
+    inbox: Inbox,
+    account: str,
+    strategy: str,
+    symbol: str,
+    at: datetime,
+    settings: JourneySettings,
 ) -> bool:
     """Return whether an exit, the signal in ``inbox``, comes too early for what came before it.
 
     What was not routed, or not sent, before it is waited for as long as it takes: that ends by itself, in an order, a
     lapse or a dead letter, and an exit that gave up before would leave the position of an entry sent later without
-    one. What was sent is waited for ``patience`` seconds from the last thing that was heard of it: an answer, a market
-    order's end, a fill not booked yet.
+    one. What was sent is waited for ``exit_patience`` from the last thing that was heard of it: an answer, a market
+    order's end, a fill not booked yet. What rests at the broker is looked at once more, for it may have been executed
+    since the last look; where the broker does not answer, the exit waits for that as long as it may be sent at all.
     """
     if _earlier_unrouted(session, inbox, strategy, symbol):
         return True
-    patient = at - timedelta(seconds=patience)
-    for row in _live(session, account, strategy, symbol):
+    patient = at - timedelta(seconds=settings.exit_patience)
+    live = list(_live(session, account, strategy, symbol))
+    if at < inbox.received_at + timedelta(seconds=settings.send_by) and _ask_again(live, inbox, at):
+        return True
+    for row in live:
         if row.submission in _UNSENT and _came_before(session, row, inbox):
             return True
         since = _last_heard(session, row)
         if since is not None and max(since, inbox.received_at) > patient:
             return True
     return False
+
+
+def _ask_again(live: Sequence[OrderRecord], inbox: Inbox, at: datetime) -> bool:
+    """Have every order looked at that was not since the signal came; return whether there is one."""
+    stale = [
+        row
+        for row in live
+        if row.submission is Submission.ACKNOWLEDGED
+        and row.ended_at is None
+        and (row.looked_at is None or row.looked_at <= inbox.received_at)
+    ]
+    for row in stale:
+        if row.next_at is None or row.next_at > at:
+            row.next_at = at
+    return bool(stale)
 
 
 def _last_heard(session: Session, row: OrderRecord) -> datetime | None:

@@ -219,7 +219,7 @@ def _must_wait(
     """Return whether an exit comes too early: what it is to close may still change within moments."""
     if signal.action is SignalAction.ENTRY:
         return False
-    return fate_is_open(session, inbox, place.account, signal.strategy, symbol, at, settings.exit_patience)
+    return fate_is_open(session, inbox, place.account, signal.strategy, symbol, at, settings)
 
 
 def _plan(

@@ -197,7 +197,7 @@ def test_two_exits_do_not_leave_more_than_there_is(w: World) -> None:
     w.core.run_due()
     for name in ("limit-1", "limit-2"):
         w.core.accept(signal(name, "exit", side="sell", quantity=8, order_type="limit", limit_price="100000"))
-        w.core.run_due()
+        w.settle(3)
     assert w.order("limit-1").quantity == 8
     assert w.order("limit-2").quantity == 2
 
@@ -334,3 +334,28 @@ def test_an_inactive_strategy_opens_nothing_but_may_leave(w: World) -> None:
     w.core.run_due()
     assert outcome(w, "more") == ("STRATEGY_INACTIVE", 0)
     assert w.order("out").filled_quantity == 10
+
+
+@pytest.mark.parametrize("silent", [0, 6])
+def test_an_exit_looks_once_more_at_what_rests_at_the_broker(falling: World, silent: int) -> None:
+    """A resting entry was executed since our last look: the exit must not end with nothing to close."""
+    w = falling
+    w.core.setup(rules=[{"strategy": "trend", "broker": "alpaca"}])
+    w.core.accept(entry("in", 5, order_type="limit", limit_price="177.50", strategy="trend"))
+    w.settle(60, step=5)
+    w.sim.set_day("2018-12-04")  # the day's low, 177.15, is on the way
+    assert w.sim.orders[0].filled_quantity == 5
+    assert w.order("in").filled_quantity == 0
+    w.sim.fails(503, times=silent, on="read")
+    w.core.accept(signal("out", "exit", side="sell", strategy="trend"))
+    w.settle(90)
+    assert outcome(w, "out") == ("routed", 1)
+    assert w.order("out").filled_quantity == 5
+
+
+def test_an_exit_beside_a_resting_entry_ends_all_the_same(w: World) -> None:
+    w.core.accept(entry("in", 5, order_type="limit", limit_price="1"))
+    w.settle(60, step=5)
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.settle(3)
+    assert outcome(w, "out") == ("NOTHING_TO_CLOSE", 0)

@@ -158,6 +158,7 @@ Table(
     Column("reject_code", String(100)),
     Column("reject_reason", Text),
     Column("acknowledged_at", UtcDateTime),
+    Column("looked_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("is_test", Boolean, nullable=False),
     Column("trace", String(200), nullable=False),
