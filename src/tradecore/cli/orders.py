@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import sys
 from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from ..context import bind
 from ..core import TradeCore
+from ..models import Inbox
 from ..orders import Decision, LedgerLine, OrderView
 from ..trading import Submission
 from ._arguments import add_core_arguments, brokers_named, database_url
@@ -56,7 +61,12 @@ def execute(arguments: argparse.Namespace) -> int:
         TradeCore(database_url(arguments.database), brokers=brokers, worker=False) as core,
     ):
         if arguments.verb == "list":
-            _print_orders(_chosen(core, arguments), arguments.json)
+            found = _chosen(core, arguments)
+            _print_orders(found, arguments.json)
+            if not found and arguments.signal:
+                _print_ends(core.db.run(_ends, arguments.signal), arguments.signal)
+            elif len(found) == arguments.limit and not arguments.json:
+                print(f"the oldest {arguments.limit}; there may be more: --limit N")
         elif arguments.verb == "show":
             _print_orders([core.orders.get(arguments.order)], arguments.json)
             _print_ledger(core.orders.ledger(arguments.order), arguments.json)
@@ -80,6 +90,19 @@ def _chosen(core: TradeCore, arguments: argparse.Namespace) -> list[OrderView]:
     for submission in wanted:
         found += core.orders.list(submission=submission, signal_id=arguments.signal, limit=arguments.limit)
     return found[: arguments.limit]
+
+
+def _ends(session: Session, signal_id: str) -> Sequence[tuple[str, str | None]]:
+    rows = session.execute(select(Inbox.source, Inbox.outcome).where(Inbox.signal_id == signal_id).order_by(Inbox.id))
+    return [(source, outcome) for source, outcome in rows]
+
+
+def _print_ends(ends: Sequence[tuple[str, str | None]], signal_id: str) -> None:
+    """Say on the error stream, so that JSON Lines stay clean, why a signal has no order."""
+    for source, outcome in ends:
+        print(f"signal {signal_id!r} of {source!r}: {outcome or 'accepted, not routed yet'}", file=sys.stderr)
+    if not ends:
+        print(f"no signal {signal_id!r} was accepted", file=sys.stderr)
 
 
 def _print_orders(orders: Sequence[OrderView], as_json: bool) -> None:

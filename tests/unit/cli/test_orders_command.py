@@ -56,6 +56,26 @@ def test_the_database_may_stand_before_or_behind_the_verb(
         assert json.loads(capsys.readouterr().out.splitlines()[0])["client_order_id"] == order
 
 
+def test_a_signal_without_an_order_is_told_why(stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]) -> None:
+    w, url = stuck
+    w.core.accept({"id": "s-flat", "strategy": "default", "action": "flat", "symbol": "KO"})
+    assert run(url, "list", "--signal", "s-flat") == 0
+    assert "not routed yet" in capsys.readouterr().err
+    w.core.run_due()
+    assert run(url, "list", "--signal", "s-flat") == 0
+    assert "NOTHING_TO_CLOSE" in capsys.readouterr().err
+    assert run(url, "list", "--signal", "nobody's") == 0
+    assert "no signal" in capsys.readouterr().err
+
+
+def test_a_list_that_may_go_on_says_so(stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]) -> None:
+    _, url = stuck
+    assert run(url, "list", "--limit", "1") == 0
+    assert "--limit" in capsys.readouterr().out
+    assert run(url, "list") == 0
+    assert "--limit" not in capsys.readouterr().out
+
+
 def test_one_order_is_shown_with_every_move(stuck: tuple[World, str], capsys: pytest.CaptureFixture[str]) -> None:
     w, url = stuck
     order = w.order("s-1").client_order_id
