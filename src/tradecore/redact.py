@@ -15,8 +15,8 @@ _SECRET_NAME = re.compile(
     r"|apca|signature|^key$",
     re.IGNORECASE,
 )
-# Every repetition is bounded, and no name is sought from its beginning: what is searched is anybody's text, and a search
-# that goes back and forth took twenty seconds over 16,000 characters of it.
+# Every repetition is bounded, and no name is sought from its beginning: what is searched is anybody's text, and a
+# search that goes back and forth took twenty seconds over 16,000 characters of it.
 _SECRET_TEXT = re.compile(
     r"""(?ix)
     # A quoted value ends at its quote, blanks and commas included; where the text was cut, with the text.

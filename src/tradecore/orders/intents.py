@@ -148,9 +148,16 @@ def _target(session: Session, order_id: int) -> OrderRecord:
     return target
 
 
-def _same(session: Session, id: str) -> Recorded | None:
-    row = session.execute(select(OrderRecord).where(OrderRecord.client_order_id == id)).scalar_one_or_none()
-    return None if row is None else Recorded(row.id, row.client_order_id, row.submission, row.account)
+def _same(session: Session, change: ReplaceRequest, target_id: int) -> Recorded | None:
+    query = select(OrderRecord).where(OrderRecord.client_order_id == change.client_order_id)
+    row = session.execute(query).scalar_one_or_none()
+    if row is None:
+        return None
+    if row.target_order_id != target_id or row.body_sha256 != body_sha256(change.body()):
+        raise Conflict(
+            f"the id {change.client_order_id} stands for another wish already: make a ReplaceRequest for each order"
+        )
+    return Recorded(row.id, row.client_order_id, row.submission, row.account)
 
 
 def _origin_of(session: Session, target: OrderRecord) -> Origin:
@@ -210,10 +217,10 @@ def record_replace(session: Session, order_id: int, change: ReplaceRequest, sett
 
     Raises:
         NotFound: there is no such order.
-        Conflict: the order has ended, or another replacement of it is under way.
+        Conflict: the order has ended, another replacement of it is under way, or the change's id is another wish's.
     """
     target = _target(session, order_id)
-    known = _same(session, change.client_order_id)
+    known = _same(session, change, order_id)
     if known is not None:
         return known
     if target.ended_at is not None:

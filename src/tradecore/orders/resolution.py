@@ -150,10 +150,13 @@ def look_failed(session: Session, look: Look, settings: JourneySettings, retry_a
 def cancel_seen(session: Session, look: Look, order: Order | None, settings: JourneySettings) -> None:
     """Settle a cancel in doubt by the order it is about: in effect, moot, or to be sent again (a cancel may repeat)."""
     journal = Journal(session, look.order_id)
-    if not journal.stands(Submission.UNKNOWN, epoch=look.epoch):
+    if not journal.stands(*_LOOKED_UP, epoch=look.epoch):
         return
     pending = order is not None and order.status is OrderStatus.PENDING_CANCEL
     if order is not None and order.is_open and not pending:
+        if journal.stands(Submission.REVIEW):
+            journal.due_in(settings.review_every)
+            return
         if journal.is_late:
             to_review(journal, "the order still stands and the cancel's time to send has passed", settings)
             return

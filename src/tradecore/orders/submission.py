@@ -39,15 +39,15 @@ def submit(order_id: int, broker: Broker, owner: str, clock: Clock, settings: Jo
         yield from Work(put_back, claim, refusal, settings)
         return False
     not_after = clock.monotonic() + settings.send_max
+    sending = False
     try:
         sending = yield from Work(begin_send, claim, settings)
     except CommitUnknown:
-        sending = False  # SENDING may stand: then its lease makes it unknown. What is certain: nothing was sent.
-    except Exception:
-        permit.give_back()
-        raise
+        pass  # SENDING may stand: then its lease makes it unknown. What is certain: nothing was sent.
+    finally:
+        if not sending:  # a cancellation too: a breaker's only probe must not be lost with it
+            permit.give_back()
     if not sending:
-        permit.give_back()
         return False
     return (yield from _call(claim, broker, permit, not_after, settings))
 

@@ -12,7 +12,7 @@ from tests.journey import World, entry, world
 
 from tradecore.audit import AuditEntry
 from tradecore.errors import Conflict, InvalidInput, NotFound
-from tradecore.models import Review
+from tradecore.models import OrderRecord, Review
 from tradecore.orders.intents import body_sha256, client_order_id
 from tradecore.trading import OrderStatus, ReplaceRequest, Submission
 
@@ -185,3 +185,26 @@ def test_a_page_after_any_number_is_a_page(w: World) -> None:
     resting(w)
     assert not w.core.orders.list(after_id=2**63)
     assert len(w.core.orders.list(after_id=-(2**70))) == 1
+
+
+def test_one_change_is_for_one_order(w: World) -> None:
+    """The second order was answered with the first one's replacement, and stayed as it was."""
+    first, second = resting(w, "s-1"), resting(w, "s-2")
+    change = ReplaceRequest.of(limit_price="2.00")
+    intent = w.core.orders.replace(first, change)
+    assert w.core.orders.replace(first, change).id == intent.id
+    with pytest.raises(Conflict):
+        w.core.orders.replace(second, change)
+
+
+def test_a_cancel_in_review_ends_when_its_order_does(w: World) -> None:
+    name = resting(w)
+    intent = w.core.orders.cancel(name)
+    with w.core.db.transaction() as session:
+        row = session.get_one(OrderRecord, int(intent.id))
+        row.submission, row.next_at = Submission.REVIEW, w.clock.now()
+    w.core.run_due()
+    assert w.core.orders.get(intent.client_order_id).submission is Submission.REVIEW
+    w.core.brokers["alpaca"].cancel(str(w.core.orders.get(name).broker_order_id))
+    w.settle(120, step=5)
+    assert w.core.orders.get(intent.client_order_id).submission is Submission.ACKNOWLEDGED

@@ -12,10 +12,12 @@ from tradecore import Signal
 from tradecore.brokers import Alpaca, BrokerClient
 from tradecore.brokers.transport import Incoming, Outgoing
 from tradecore.clock import ManualClock
+from tradecore.flow import Admit, Work
 from tradecore.hooks import ConnectionStopped, Hooks, UnmappedStatus
 from tradecore.models import BrokerConnection
 from tradecore.orders import JourneySettings
 from tradecore.orders.agenda import due
+from tradecore.orders.submission import submit
 from tradecore.simulators import AlpacaSimulator
 from tradecore.trading import Environment, OrderStatus, ReplaceRequest, Submission
 
@@ -162,3 +164,24 @@ def test_another_order_under_our_id_is_a_persons_to_judge(w: World) -> None:
     w.settle(10)
     assert w.order("s-1").submission is Submission.REVIEW
     assert "quantity" in str(w.order("s-1").question)
+
+
+def test_a_send_that_is_cancelled_before_it_began_gives_its_permit_back(w: World) -> None:
+    """With a half-open breaker it is the only probe: kept by nobody, it would keep the broker shut for ever."""
+    w.core.accept(entry("s-1"))
+    w.core.run_due(limit=1)
+    order_id, client = int(w.order("s-1").id), w.core.brokers["alpaca"]
+    flow = submit(order_id, client.broker, "me", w.clock, JourneySettings())
+    effect = flow.send(None)
+    assert isinstance(effect, Work)
+    effect = flow.send(w.core._perform(effect))
+    assert isinstance(effect, Admit)
+    given: list[str] = []
+
+    class Permit:
+        def give_back(self) -> None:
+            given.append("back")
+
+    flow.send(Permit())
+    flow.close()
+    assert given == ["back"]
