@@ -128,11 +128,9 @@ class AsyncTradeCore:
         return self
 
     async def close(self) -> None:
-        """Refuse new work, stop the worker, close brokers and pools. Closing twice does nothing."""
+        """Refuse new work, stop the worker, close brokers and pools; also what a failed opening left."""
         self.draining = True
         await self.stop_worker()
-        if not self._open:
-            return
         self._open = False
         for client in self.brokers.values():
             await client.close()
@@ -141,7 +139,11 @@ class AsyncTradeCore:
 
     async def __aenter__(self) -> Self:
         """Open, and start the worker unless ``worker=False``."""
-        await self.open()
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
         if self.wants_worker:
             self.start_worker()
         return self

@@ -122,12 +122,10 @@ class TradeCore:
         return self
 
     def close(self) -> None:
-        """Refuse new work, stop the worker, close brokers and pools. Closing twice does nothing."""
+        """Refuse new work, stop the worker, close brokers and pools; also what a failed opening left."""
         self.draining = True
         self.stop_worker()
         with self._opening:
-            if not self._open:
-                return
             self._open = False
             for client in self.brokers.values():
                 client.close()
@@ -136,7 +134,11 @@ class TradeCore:
 
     def __enter__(self) -> Self:
         """Open, and start the worker unless ``worker=False``."""
-        self.open()
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
         if self.wants_worker:
             self.start_worker()
         return self

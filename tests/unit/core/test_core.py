@@ -216,3 +216,21 @@ def test_a_core_works_on_a_database_that_outlives_it():
                 core.accept(Signal.market(signal_id, "AAPL", Side.BUY, 1))
         with TradeCore(database, worker=False) as core:
             assert core.accept(Signal.market("s-1", "AAPL", Side.BUY, 1)).duplicate
+
+
+def test_a_core_that_cannot_open_leaves_nothing_open(tmp_path: Any) -> None:
+    core = TradeCore(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(ConfigurationError, match="tradecore db upgrade"), core:
+        pass
+    assert core.db.pool_stats()["in_use"] == 0
+    core.close()
+    core.close()
+
+
+def test_a_closed_core_may_be_opened_again(tmp_path: Any) -> None:
+    with world(f"sqlite:///{tmp_path / 'desk.db'}") as w:
+        w.core.close()
+        w.core.open()
+        w.core.accept(entry("s-1"))
+        w.core.run_due()
+        assert w.order("s-1").status is OrderStatus.FILLED
