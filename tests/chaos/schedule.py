@@ -24,7 +24,7 @@ from tradecore.simulators import FaultPlan
 from tradecore.simulators.faults import PLANS
 from tradecore.trading import Intent, OrderType, ReplaceRequest, Signal
 
-__all__ = ["Schedule", "chaotic_world"]
+__all__ = ["Schedule", "chaotic_world", "signal_number"]
 
 SYMBOLS = ("AAPL", "MSFT")
 
@@ -57,7 +57,7 @@ class Schedule:
         self.world = world
         self.dice = Random(f"schedule {seed}")
         self.processes = [Process(world), Process(world)]
-        self.coming = [_signal(self.dice, number) for number in range(signals)]
+        self.coming = [signal_number(self.dice, number) for number in range(signals)]
         self.replacements = 0
         self.trace: list[str] = []
 
@@ -66,7 +66,7 @@ class Schedule:
         chances: tuple[tuple[Callable[[], object], float], ...] = (
             (self.move, 0.80),
             (self.look, 0.10),
-            (self.arrive, 0.03),
+            (self.arrive, 0.06),
             (self.tick, 0.04),
             (self.stall, 0.012),
             (self.jump, 0.004),
@@ -103,8 +103,8 @@ class Schedule:
         now = self.world.clock.monotonic()
         ready = [errand for errand in process.errands if errand.paused_until <= now]
         if not ready:
-            if not process.look() and not process.errands:
-                self.tick()
+            if not process.look():
+                (self.arrive if self.coming else self.tick)()
             return
         errand = self.dice.choice(ready)
         self.trace.append(f"{self.processes.index(process)} {errand.context} {errand.pending}")
@@ -192,7 +192,8 @@ class Schedule:
         self.dice.choice(self.processes).start(iter(work), f"change of {name}")
 
 
-def _signal(dice: Random, number: int) -> Signal:
+def signal_number(dice: Random, number: int) -> Signal:
+    """Return the ``number``-th signal of a seed."""
     symbol = dice.choice(SYMBOLS)
     strategy = dice.choice((*("solo",) * 6, *("twin",) * 3, "quiet"))
     # One side per position: which of two crossing orders the broker executes first is nobody's promise.

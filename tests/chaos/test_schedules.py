@@ -10,7 +10,7 @@ from tests.flows.invariants import check
 from tests.flows.tally import count
 from tests.flows.wire import Broken
 
-ORDINARY = 60
+ORDINARY = 110
 SEEDS = int(os.environ.get("TRADECORE_CHAOS_SEEDS", "2000"))
 FIRST = int(os.environ.get("TRADECORE_CHAOS_FIRST_SEED", "10000"))
 

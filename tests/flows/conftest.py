@@ -6,9 +6,6 @@ from typing import Any
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    from tests.flows.tally import FAULTS, TALLY
+    from tests.flows.tally import report
 
-    if TALLY:
-        terminalreporter.section("simulation")
-        terminalreporter.line(", ".join(f"{name} {number}" for name, number in sorted(TALLY.items())))
-        terminalreporter.line(f"faults fired {FAULTS.total()}: {dict(sorted(FAULTS.items()))}")
+    report(terminalreporter)

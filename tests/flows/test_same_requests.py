@@ -1,0 +1,131 @@
+"""One code, two colours: the same journey with the same faults sends the same requests, byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.flows.faults import faults_for
+from tests.flows.journeys import ENTRY, RESTING, signal
+from tests.flows.wire import adapter
+
+from tradecore.brokers import AsyncBrokerClient, BrokerClient
+from tradecore.brokers.transport import Incoming, Outgoing
+from tradecore.clock import ManualClock
+from tradecore.core import AsyncTradeCore, TradeCore
+from tradecore.orders import JourneySettings
+from tradecore.simulators import AlpacaSimulator
+from tradecore.trading import ReplaceRequest
+
+SETTINGS = JourneySettings(look_every=10.0, watch_every=3.0)
+CHANGE = ReplaceRequest(client_order_id="thereplacement".ljust(32, "0"), limit_price="101")
+SECOND = RESTING.model_copy(update={"id": "e-2"})
+WAITS = (1.0, 5.0, 31.0, 31.0, 31.0, 61.0)
+
+
+class Logged:
+    """Writes down every request on its way to the simulator."""
+
+    def __init__(self, inner: Any, log: list[tuple[str, str, bytes | None]]) -> None:
+        self.inner, self.log = inner, log
+
+    def _note(self, request: Outgoing) -> None:
+        self.log.append((request.method, request.url, request.content))
+
+
+class Plain(Logged):
+    def send(self, request: Outgoing) -> Incoming:
+        self._note(request)
+        answer: Incoming = self.inner.send(request)
+        return answer
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+class Awaited(Logged):
+    async def send(self, request: Outgoing) -> Incoming:
+        self._note(request)
+        answer: Incoming = await self.inner.send(request)
+        return answer
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+def prepared(fault: str, profile: Any) -> tuple[ManualClock, AlpacaSimulator]:
+    clock = ManualClock(autoadvance=True)
+    sim = AlpacaSimulator(clock=clock, profile=profile)
+    faults_for("order")[fault](sim, "order")
+    return clock, sim
+
+
+def plain(fault: str, profile: str, url: str) -> list[Any]:
+    clock, sim = prepared(fault, profile)
+    log: list[Any] = []
+    client = BrokerClient(adapter(profile), clock=clock, transport=Plain(sim.transport(), log))
+    core = TradeCore(
+        url, brokers=[client], route="alpaca", clock=clock, worker=False, settings=SETTINGS, setup_schema=True
+    )
+    with core:
+        core.setup(strategies=["solo"])
+        core.accept(ENTRY)
+        core.run_due()
+        core.accept(SECOND)
+        core.accept(ENTRY)
+        core.run_due()
+        for seconds in WAITS:
+            clock.advance(seconds)
+            core.run_due()
+        (second,) = core.orders.list(signal_id="e-2")
+        core.orders.replace(second.client_order_id, CHANGE)
+        core.run_due()
+        core.accept(signal("f-1", "flat"))
+        core.run_due()
+        core.orders.cancel(CHANGE.client_order_id)
+        for seconds in WAITS:
+            clock.advance(seconds)
+            core.run_due()
+    return log
+
+
+async def awaited(fault: str, profile: str, url: str) -> list[Any]:
+    clock, sim = prepared(fault, profile)
+    log: list[Any] = []
+    client = AsyncBrokerClient(adapter(profile), clock=clock, transport=Awaited(sim.async_transport(), log))
+    core = AsyncTradeCore(
+        url, brokers=[client], route="alpaca", clock=clock, worker=False, settings=SETTINGS, setup_schema=True
+    )
+    async with core:
+        await core.setup(strategies=["solo"])
+        await core.accept(ENTRY)
+        await core.run_due()
+        await core.accept(SECOND)
+        await core.accept(ENTRY)
+        await core.run_due()
+        for seconds in WAITS:
+            clock.advance(seconds)
+            await core.run_due()
+        (second,) = await core.orders.list(signal_id="e-2")
+        await core.orders.replace(second.client_order_id, CHANGE)
+        await core.run_due()
+        await core.accept(signal("f-1", "flat"))
+        await core.run_due()
+        await core.orders.cancel(CHANGE.client_order_id)
+        for seconds in WAITS:
+            clock.advance(seconds)
+            await core.run_due()
+    return log
+
+
+CASES = [("unique", fault) for fault in faults_for("order")] + [("loose", "reply lost"), ("loose", "request lost")]
+
+
+@pytest.mark.parametrize(("profile", "fault"), CASES)
+def test_both_colours_send_the_same_requests(profile: str, fault: str, tmp_path: Path) -> None:
+    first = plain(fault, profile, f"sqlite:///{tmp_path / 'plain.db'}")
+    second = asyncio.run(awaited(fault, profile, f"sqlite:///{tmp_path / 'awaited.db'}"))
+    assert len(first) > 5
+    assert first == second
