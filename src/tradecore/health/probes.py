@@ -98,7 +98,7 @@ class Reading:
         data: figures.
         age: seconds since the look, None before the first.
         checked_at: when it was looked at.
-        last_healthy_at: when it was last not unhealthy, None if never.
+        last_healthy_at: when it was last healthy, not even degraded; None if never.
     """
 
     name: str
@@ -114,7 +114,17 @@ class Reading:
 class Watch:
     """What is remembered of one probe. Not thread-safe: whoever owns it locks."""
 
-    __slots__ = ("_checked", "_checked_at", "_clock", "_failures", "_finding", "_healthy_at", "flight", "probe")
+    __slots__ = (
+        "_checked",
+        "_checked_at",
+        "_clock",
+        "_failures",
+        "_finding",
+        "_healthy_at",
+        "_passed",
+        "flight",
+        "probe",
+    )
 
     def __init__(self, probe: Probe, clock: Clock) -> None:
         """Know nothing yet."""
@@ -126,6 +136,7 @@ class Watch:
         self._checked = 0.0
         self._checked_at: datetime | None = None
         self._healthy_at: datetime | None = None
+        self._passed = False  # whether it was ever better than unhealthy: only then a single failure is forgiven
 
     @property
     def fresh(self) -> bool:
@@ -137,7 +148,9 @@ class Watch:
         self._finding = finding
         self._checked, self._checked_at = self._clock.monotonic(), self._clock.now()
         if finding.status != "unhealthy":
-            self._failures, self._healthy_at = 0, self._checked_at
+            self._failures, self._passed = 0, True
+            if finding.status == "healthy":
+                self._healthy_at = self._checked_at
             return
         self._failures += 1
         if self._failures in (1, self.probe.failures):  # said when it begins and when it counts, not every 2 seconds
@@ -159,7 +172,7 @@ class Watch:
         if found is None:
             return Reading(probe.name, "unknown", probe.critical, "not looked at yet")
         status, detail = found.status, found.detail
-        if status == "unhealthy" and self._failures < probe.failures and self._healthy_at is not None:
+        if status == "unhealthy" and self._failures < probe.failures and self._passed:
             status, detail = "degraded", f"{detail} (failure {self._failures} of {probe.failures})".strip()
         age = max(0.0, self._clock.monotonic() - self._checked)
         return Reading(probe.name, status, probe.critical, detail, found.data, age, self._checked_at, self._healthy_at)

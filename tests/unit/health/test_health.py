@@ -382,3 +382,27 @@ def test_an_unknown_reading_of_what_is_critical_is_not_ready() -> None:
     reading = Reading("database", "unknown", critical=True)
     report = Report.of("ready", [reading], watched=frozenset({"database"}), uptime=0.0, timestamp=ManualClock().now())
     assert report.http_status == 503
+
+
+def test_a_degraded_check_was_last_healthy_when_it_was_and_its_first_failure_is_forgiven(both):
+    found = [OK]
+    both.add(lambda: found[0])
+    healthy = both.clock.now()
+    both.report()
+    for worse in (Finding("degraded", "slow"), DOWN):
+        found[0] = worse
+        both.clock.advance(10)
+        check = both.report().as_dict()["checks"]["database"]
+        assert check["status"] == "degraded"
+        assert check["lastHealthyAt"].startswith(f"{healthy:%Y-%m-%dT%H:%M:%S}")
+
+
+def test_what_was_never_healthy_but_worked_is_forgiven_its_first_failure_too(both):
+    found = [Finding("degraded", "slow")]
+    both.add(lambda: found[0])
+    both.report()
+    found[0] = DOWN
+    both.clock.advance(10)
+    check = both.report().as_dict()["checks"]["database"]
+    assert check["status"] == "degraded"
+    assert check["lastHealthyAt"] is None
