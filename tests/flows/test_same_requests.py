@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from tradecore.trading import ReplaceRequest
 SETTINGS = JourneySettings(look_every=10.0, watch_every=3.0)
 CHANGE = ReplaceRequest(client_order_id="thereplacement".ljust(32, "0"), limit_price="101")
 SECOND = RESTING.model_copy(update={"id": "e-2"})
-WAITS = (1.0, 5.0, 31.0, 31.0, 31.0, 61.0)
+WAITS = (5.0, 31.0, 31.0, 31.0)
+TO_THE_END = (5.0, 61.0)
 
 
 class Logged:
@@ -66,9 +68,7 @@ def plain(fault: str, profile: str, url: str) -> list[Any]:
     clock, sim = prepared(fault, profile)
     log: list[Any] = []
     client = BrokerClient(adapter(profile), clock=clock, transport=Plain(sim.transport(), log))
-    core = TradeCore(
-        url, brokers=[client], route="alpaca", clock=clock, worker=False, settings=SETTINGS, setup_schema=True
-    )
+    core = TradeCore(url, brokers=[client], route="alpaca", clock=clock, worker=False, settings=SETTINGS)
     with core:
         core.setup(strategies=["solo"])
         core.accept(ENTRY)
@@ -85,7 +85,7 @@ def plain(fault: str, profile: str, url: str) -> list[Any]:
         core.accept(signal("f-1", "flat"))
         core.run_due()
         core.orders.cancel(CHANGE.client_order_id)
-        for seconds in WAITS:
+        for seconds in TO_THE_END:
             clock.advance(seconds)
             core.run_due()
     return log
@@ -95,9 +95,7 @@ async def awaited(fault: str, profile: str, url: str) -> list[Any]:
     clock, sim = prepared(fault, profile)
     log: list[Any] = []
     client = AsyncBrokerClient(adapter(profile), clock=clock, transport=Awaited(sim.async_transport(), log))
-    core = AsyncTradeCore(
-        url, brokers=[client], route="alpaca", clock=clock, worker=False, settings=SETTINGS, setup_schema=True
-    )
+    core = AsyncTradeCore(url, brokers=[client], route="alpaca", clock=clock, worker=False, settings=SETTINGS)
     async with core:
         await core.setup(strategies=["solo"])
         await core.accept(ENTRY)
@@ -114,7 +112,7 @@ async def awaited(fault: str, profile: str, url: str) -> list[Any]:
         await core.accept(signal("f-1", "flat"))
         await core.run_due()
         await core.orders.cancel(CHANGE.client_order_id)
-        for seconds in WAITS:
+        for seconds in TO_THE_END:
             clock.advance(seconds)
             await core.run_due()
     return log
@@ -123,9 +121,18 @@ async def awaited(fault: str, profile: str, url: str) -> list[Any]:
 CASES = [("unique", fault) for fault in faults_for("order")] + [("loose", "reply lost"), ("loose", "request lost")]
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the schema in it, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "empty.db"
+    with TradeCore(f"sqlite:///{path}", worker=False, setup_schema=True):
+        return path
+
+
 @pytest.mark.parametrize(("profile", "fault"), CASES)
-def test_both_colours_send_the_same_requests(profile: str, fault: str, tmp_path: Path) -> None:
-    first = plain(fault, profile, f"sqlite:///{tmp_path / 'plain.db'}")
-    second = asyncio.run(awaited(fault, profile, f"sqlite:///{tmp_path / 'awaited.db'}"))
-    assert len(first) > 5
+def test_both_colours_send_the_same_requests(profile: str, fault: str, migrated: Path, tmp_path: Path) -> None:
+    one, other = (shutil.copy(migrated, tmp_path / name) for name in ("plain.db", "awaited.db"))
+    first = plain(fault, profile, f"sqlite:///{one}")
+    second = asyncio.run(awaited(fault, profile, f"sqlite:///{other}"))
+    assert len(first) > 3  # at a loose broker a doubt closes the gate for what follows
     assert first == second
