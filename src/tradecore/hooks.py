@@ -21,6 +21,7 @@ __all__ = [
     "OrderMoved",
     "ReviewNeeded",
     "SignalAccepted",
+    "SignalDied",
     "SignalEnded",
     "SignalRefused",
     "UnmappedStatus",
@@ -62,6 +63,15 @@ class SignalEnded(Happening):
     signal_id: str
     orders: int
     reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalDied(Happening):
+    """A signal could not be routed as often as it was tried: a dead letter that waits for a person."""
+
+    inbox_id: int
+    signal_id: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

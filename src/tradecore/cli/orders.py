@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from ..context import bind
 from ..core import TradeCore
 from ..models import Inbox
-from ..orders import Decision, LedgerLine, OrderView
+from ..orders import DeadLetter, Decision, LedgerLine, OrderView
 from ..trading import Submission
 from ._arguments import add_core_arguments, brokers_named, database_url
 
@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many, 1 to 1000 (default 100)")
     for verb, line in (("show", "one order and every move of it"), ("cancel", "ask the broker to cancel one order")):
         verbs.add_parser(verb, help=line, parents=[behind]).add_argument("order", help="its client order id, or its id")
+    verbs.add_parser("dead", help="signals that could not be routed")
+    redrive = verbs.add_parser("redrive", help="have a dead letter routed again, after its cause was mended")
+    redrive.add_argument("uid", help="which one, as `dead` lists it")
+    redrive.add_argument("--note", required=True, help="why; kept in the books")
+    redrive.add_argument("--actor", default=None, help="who decides (default: the user logged in)")
     review = verbs.add_parser("review", help="decide about an order that only a person can tell", parents=[behind])
     review.add_argument("order", help="its client order id, or its id")
     review.add_argument("decision", choices=[choice.value for choice in Decision])
@@ -72,6 +77,10 @@ def execute(arguments: argparse.Namespace) -> int:
             _print_ledger(core.orders.ledger(arguments.order), arguments.json)
         elif arguments.verb == "cancel":
             _print_orders([core.orders.cancel(arguments.order, reason=f"asked by {actor}")], arguments.json)
+        elif arguments.verb == "dead":
+            _print_dead(core.orders.dead_letters(), arguments.json)
+        elif arguments.verb == "redrive":
+            _print_dead([core.orders.redrive(arguments.uid, actor=actor, note=arguments.note)], arguments.json)
         else:
             view = core.orders.review(
                 arguments.order,
@@ -82,6 +91,23 @@ def execute(arguments: argparse.Namespace) -> int:
             )
             _print_orders([view], arguments.json)
     return 0
+
+
+def _print_dead(letters: Sequence[DeadLetter], as_json: bool) -> None:
+    if not letters and not as_json:
+        print("no dead letters")
+    for letter in letters:
+        if as_json:
+            print(json.dumps(letter.as_dict()))
+            continue
+        who = f"{_plain(letter.source)}  {_plain(letter.signal_id)}"
+        print(f"{letter.uid}  {letter.received_at:%Y-%m-%d %H:%M:%S}Z  {who}")
+        print(f"{'':<34}tried {letter.attempts} times: {_plain(letter.error)}")
+
+
+def _plain(text: object) -> str:
+    """Return text that cannot steer a terminal: what a broker or a sender wrote is only shown."""
+    return "".join(sign if sign.isprintable() else "?" for sign in str(text))
 
 
 def _chosen(core: TradeCore, arguments: argparse.Namespace) -> list[OrderView]:
@@ -121,7 +147,7 @@ def _print_orders(orders: Sequence[OrderView], as_json: bool) -> None:
         )
         for label, text in (("why", (order.question or {}).get("reason")), ("refused", order.reject_reason)):
             if text:
-                print(f"{'':<34}{label}: {text}")
+                print(f"{'':<34}{label}: {_plain(text)}")
 
 
 def _print_ledger(lines: Sequence[LedgerLine], as_json: bool) -> None:
@@ -130,5 +156,5 @@ def _print_ledger(lines: Sequence[LedgerLine], as_json: bool) -> None:
             print(json.dumps(line.as_dict(), default=str))
             continue
         arrow = f"{line.source or ''} -> {line.target}" if line.target else ""
-        why = "  ".join(f"{name}={value}" for name, value in line.evidence.items())
+        why = "  ".join(f"{name}={_plain(value)}" for name, value in line.evidence.items())
         print(f"  {line.sequence:>3}  {line.at:%H:%M:%S.%f}  {line.event:<14} {arrow:<28} epoch {line.epoch}  {why}")

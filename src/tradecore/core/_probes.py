@@ -14,8 +14,8 @@ from ..db import now
 from ..db.partitions import ENOUGH_AHEAD
 from ..flow import Flow, Work
 from ..health import Finding, Probe
-from ..models import OrderRecord
-from ..models.enums import ConnectionStatus
+from ..models import Job, OrderRecord
+from ..models.enums import ConnectionStatus, JobState
 from ..orders.agenda import lag
 from ..orders.connections import connection_of
 from ..trading import Submission
@@ -49,18 +49,21 @@ def _select_one(session: Session) -> int:
 
 
 def _orders() -> Flow[Finding]:
-    waiting, oldest, at = yield from Work(_review_count)
-    if not waiting:
-        return Finding("healthy", data={"in_review": 0})
-    age = round((at - oldest).total_seconds()) if oldest else 0
-    return Finding("degraded", f"{waiting} orders wait for a person", {"in_review": waiting, "oldest_seconds": age})
+    waiting, oldest, dead, at = yield from Work(_left_to_people)
+    seen = {"in_review": waiting, "dead_letters": dead}
+    if not waiting and not dead:
+        return Finding("healthy", data=seen)
+    if oldest is not None:
+        seen["oldest_seconds"] = round((at - oldest).total_seconds())
+    return Finding("degraded", f"{waiting} orders and {dead} dead letters wait for a person", seen)
 
 
-def _review_count(session: Session) -> tuple[int, datetime | None, datetime]:
+def _left_to_people(session: Session) -> tuple[int, datetime | None, int, datetime]:
     count, oldest = session.execute(
         select(func.count(), func.min(OrderRecord.created_at)).where(OrderRecord.submission == Submission.REVIEW)
     ).one()
-    return int(count), oldest, now(session)
+    dead = session.execute(select(func.count()).select_from(Job).where(Job.state == JobState.DEAD)).scalar_one()
+    return int(count), oldest, int(dead), now(session)
 
 
 def _worker(embedded: Callable[[], Any], accounts: tuple[str, ...]) -> Flow[Finding]:

@@ -187,6 +187,7 @@ class AsyncTradeCore:
                 signal,
                 source=source,
                 tenant=self._plan.tenant,
+                route=self._plan.route,
                 settings=self._plan.settings,
                 limits=self._plan.limits,
             )

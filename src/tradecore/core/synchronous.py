@@ -176,6 +176,7 @@ class TradeCore:
                 signal,
                 source=source,
                 tenant=self._plan.tenant,
+                route=self._plan.route,
                 settings=self._plan.settings,
                 limits=self._plan.limits,
             )

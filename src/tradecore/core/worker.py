@@ -134,6 +134,10 @@ class Worker(_Base):
             except Exception as error:
                 with self._lock:
                     self.roster.failed(step, error)
+            except BaseException:
+                with self._lock:
+                    self.roster.leave([step, *following])
+                raise
             else:
                 with self._lock:
                     self.roster.done(step)
@@ -225,6 +229,9 @@ class AsyncWorker(_Base):
                     more = await self._run(self._runtime.agenda.flow(step))
             except Exception as error:
                 self.roster.failed(step, error)
+            except BaseException:
+                self.roster.leave([step, *following])
+                raise
             else:
                 self.roster.done(step)
                 following += self.roster.take(more, len(more), shuffle=False)

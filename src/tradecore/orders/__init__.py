@@ -6,12 +6,14 @@ after it), ``resolution``, ``executions``. ``_journal`` is the one file that mov
 """
 
 from .agenda import Agenda, Step
+from .dead_letters import DeadLetter
 from .desk import AsyncDesk, Decision, Desk, LedgerLine, OrderView
 from .settings import JourneySettings
 
 __all__ = [
     "Agenda",
     "AsyncDesk",
+    "DeadLetter",
     "Decision",
     "Desk",
     "JourneySettings",

@@ -20,6 +20,7 @@ from ..models import OrderRecord, Review
 from ..trading import OrderStatus, ReplaceRequest, Submission
 from ..trading.lifecycle import Evidence
 from ._journal import Journal
+from .dead_letters import DeadLetter, dead_letters, redrive
 from .intents import record_cancel, record_replace
 from .settings import JourneySettings
 from .views import LedgerLine, OrderView, find_orders, get_order, ledger, order_named, view_of
@@ -208,6 +209,27 @@ class Desk:
         self._rung()
         return view
 
+    def dead_letters(self, *, limit: int = 100) -> Sequence[DeadLetter]:
+        """Return the signals that could not be routed, oldest first, at most ``limit`` (1 to 1,000)."""
+        letters: Sequence[DeadLetter] = self._run(iter(Work(dead_letters, _bounded(limit))))
+        return letters
+
+    def redrive(self, uid: str, *, actor: str, note: str) -> DeadLetter:
+        """Have a dead letter routed again, after its cause was mended.
+
+        Args:
+            uid: which one, as :meth:`dead_letters` names it.
+            actor: who decides.
+            note: why.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: it is not dead any more.
+        """
+        letter: DeadLetter = self._run(iter(Work(redrive, uid, actor, note)))
+        self._rung()
+        return letter
+
 
 class AsyncDesk:
     """The same, awaited.
@@ -277,6 +299,17 @@ class AsyncDesk:
         view: OrderView = await self._run(self._flows.review(order, decision, actor, note, allow_second_send))
         self._rung()
         return view
+
+    async def dead_letters(self, *, limit: int = 100) -> Sequence[DeadLetter]:
+        """See :meth:`Desk.dead_letters`."""
+        letters: Sequence[DeadLetter] = await self._run(iter(Work(dead_letters, _bounded(limit))))
+        return letters
+
+    async def redrive(self, uid: str, *, actor: str, note: str) -> DeadLetter:
+        """See :meth:`Desk.redrive`."""
+        letter: DeadLetter = await self._run(iter(Work(redrive, uid, actor, note)))
+        self._rung()
+        return letter
 
 
 def _bounded(limit: int) -> int:

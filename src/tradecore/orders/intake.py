@@ -113,6 +113,7 @@ def accept(
     *,
     source: str,
     tenant: str,
+    route: str | None,
     settings: JourneySettings,
     limits: PayloadLimits,
 ) -> Flow[Kept]:
@@ -131,10 +132,10 @@ def accept(
         yield from Work(log_refusal, _preview(raw), source, error, _sha256(raw))
         raise
     try:
-        answer = yield from again(lambda: Work(keep, arrival, settings))
+        answer = yield from again(lambda: Work(keep, arrival, route, settings))
     except CommitUnknown:
         # Whether it stands is what the same transaction finds out: it looks before it inserts.
-        answer = yield from again(lambda: Work(keep, arrival, settings))
+        answer = yield from again(lambda: Work(keep, arrival, route, settings))
     if isinstance(answer, Refusal):
         raise answer.error
     return answer
@@ -143,7 +144,7 @@ def accept(
 # -- the transactions ---------------------------------------------------------------------------------------------
 
 
-def keep(session: Session, arrival: Arrival, settings: JourneySettings) -> Kept | Refusal:
+def keep(session: Session, arrival: Arrival, route: str | None, settings: JourneySettings) -> Kept | Refusal:
     """Insert the inbox row with its routing job, or answer like the first time."""
     at = now(session)
     signal = arrival.signal
@@ -164,11 +165,16 @@ def keep(session: Session, arrival: Arrival, settings: JourneySettings) -> Kept 
             )
             _log(session, arrival, WebhookStatus.REJECTED, error=unknown)
             return Refusal(unknown)
-    return _first(session, arrival, strategy_id, at, settings)
+    return _first(session, arrival, strategy_id, at, route, settings)
 
 
 def _first(
-    session: Session, arrival: Arrival, strategy_id: int | None, at: datetime, settings: JourneySettings
+    session: Session,
+    arrival: Arrival,
+    strategy_id: int | None,
+    at: datetime,
+    route: str | None,
+    settings: JourneySettings,
 ) -> Kept:
     signal, context = arrival.signal, current_context()
     inbox_id = new_id(session)
@@ -197,7 +203,12 @@ def _first(
             id=job_id,
             uid=arrival.job_uid,
             task=ROUTE_TASK,
-            args={"v": 1, "inbox_id": str(inbox.id), "webhook_log_id": str(log_id) if log_id else None},
+            args={
+                "v": 1,
+                "inbox_id": str(inbox.id),
+                "webhook_log_id": str(log_id) if log_id else None,
+                "route": route,
+            },
             queue="orders",
             state=JobState.READY,
             priority=0,

@@ -21,7 +21,7 @@ from ..context import current_context
 from ..db import now
 from ..errors import Conflict, NotFound
 from ..models import OrderOrigin, OrderRecord
-from ..trading import Intent, OrderRequest, ReplaceRequest, SignalAction, Submission
+from ..trading import Intent, OrderRequest, OrderStatus, ReplaceRequest, SignalAction, Submission
 from ..trading.exact import spell_client_order_id
 from ._journal import Journal, record
 from .claims import withdraw
@@ -115,10 +115,16 @@ def record_order(
     settings: JourneySettings,
     *,
     denied: tuple[str, str] | None = None,
+    since: datetime | None = None,
 ) -> Recorded:
-    """Record the wish for an order, or, with ``denied`` = (code, reason), that we refused it and why."""
+    """Record the wish for an order, or, with ``denied`` = (code, reason), that we refused it and why.
+
+    Its time to send runs from ``since``, from now where that is left out.
+    """
     at = now(session)
     row = _row(origin, Intent.ORDER, request.client_order_id, request.body(), at, settings.send_by)
+    if since is not None:
+        row.send_by = since + timedelta(seconds=settings.send_by)
     row.symbol, row.side = request.symbol, request.side
     row.order_type, row.time_in_force = request.order_type, request.time_in_force
     row.quantity, row.notional = request.quantity, request.notional
@@ -192,8 +198,7 @@ def record_cancel(session: Session, order_id: int, settings: JourneySettings, re
         .order_by(OrderRecord.id.desc())
         .limit(1)
     ).scalar_one_or_none()
-    ended = (Submission.LAPSED, Submission.REJECTED, Submission.DENIED)
-    if earlier is not None and earlier.submission not in ended:
+    if earlier is not None and not _came_to_nothing(earlier, target):
         return Recorded(earlier.id, earlier.client_order_id, earlier.submission, earlier.account)
     at = now(session)
     number = 0 if earlier is None else earlier.id
@@ -210,6 +215,19 @@ def record_cancel(session: Session, order_id: int, settings: JourneySettings, re
         session, action="order.cancel", resource_type="order", resource_id=target.client_order_id, reason=reason or None
     )
     return Recorded(row.id, row.client_order_id, row.submission, row.account)
+
+
+def _came_to_nothing(cancel: OrderRecord, target: OrderRecord) -> bool:
+    """Return whether asking again can help: the cancel ended unsent, or the broker took it and the order works on."""
+    if cancel.submission in (Submission.LAPSED, Submission.REJECTED, Submission.DENIED):
+        return True
+    seen_since = (
+        target.looked_at is not None
+        and cancel.acknowledged_at is not None
+        and target.looked_at > cancel.acknowledged_at
+    )
+    works_on = target.status is not None and target.status.is_open and target.status is not OrderStatus.PENDING_CANCEL
+    return cancel.submission is Submission.ACKNOWLEDGED and seen_since and works_on
 
 
 def record_replace(session: Session, order_id: int, change: ReplaceRequest, settings: JourneySettings) -> Recorded:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from ..audit import record as audit
 from ..db import now, one_at_a_time
-from ..errors import RiskExceeded
+from ..errors import CommitUnknown, LockTimeout, RiskExceeded, SerializationConflict
 from ..flow import Flow, Work
 from ..hooks import SignalEnded
 from ..models import (
@@ -30,10 +30,11 @@ from ..models import (
     WebhookLog,
 )
 from ..models.enums import JobState, WebhookStatus
-from ..trading import Intent, OrderRequest, Side, Signal, SignalAction
+from ..trading import Intent, OrderRequest, Side, Signal, SignalAction, decimal
 from ._again import again
 from ._journal import tell
 from .connections import connection_of
+from .dead_letters import job_failed
 from .exposure import fate_is_open, under_way
 from .intents import Origin, Recorded, client_order_id, record_order
 from .positions import has_platform, held, live_strategy
@@ -77,6 +78,8 @@ def route_signal(job_id: int, route: str | None, settings: JourneySettings) -> F
     """
     try:
         return (yield from again(lambda: Work(route_job, job_id, route, settings)))
+    except (CommitUnknown, LockTimeout, SerializationConflict):
+        raise  # the database was busy or away: that says nothing against the signal
     except Exception as error:
         # Whatever it is, the signal must not be lost: the job keeps it and says what went wrong.
         yield from Work(job_failed, job_id, f"{type(error).__name__}: {error}", settings)
@@ -91,6 +94,7 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
         return ()
     inbox = session.get_one(Inbox, int(job.args["inbox_id"]))
     signal = Signal(**inbox.signal)
+    route = job.args.get("route") or route  # where it was accepted decides; two processes may be set up differently
     destinations = _destinations(session, signal, route)
     strategy = live_strategy(session, signal.strategy)
     symbol = signal.symbol or (strategy.market if strategy is not None else None)
@@ -114,25 +118,20 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
             reason = plan.nothing
         if plan.request is not None:
             origin = _origin(inbox, signal, strategy, place, log_id)
-            recorded.append(record_order(session, plan.request, origin, settings, denied=plan.denied))
+            since = _sent_by_from(job, inbox, signal)
+            recorded.append(record_order(session, plan.request, origin, settings, denied=plan.denied, since=since))
     _finish(session, job, inbox, log_id, len(recorded), None if recorded else reason, at)
     return tuple(recorded)
 
 
-def job_failed(session: Session, job_id: int, error: str, settings: JourneySettings) -> None:
-    """Count a failed attempt; the job is due again later, or a dead letter after the last one."""
-    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
-    if job is None or job.state is not JobState.READY:
-        return
-    at = now(session)
-    job.attempt += 1
-    job.error = error[:2_000]
-    job.error_history = [*(job.error_history or []), {"at": at.isoformat(), "error": error[:500]}][-20:]
-    if job.attempt >= job.max_attempts:
-        job.state = JobState.DEAD
-    else:
-        wait = settings.backoff(settings.retry_after, settings.retry_at_most, job.attempt)
-        job.run_at = at + timedelta(seconds=wait)
+def _sent_by_from(job: Job, inbox: Inbox, signal: Signal) -> datetime | None:
+    """Return when an entry's time to send began: with its arrival, for a market moves on while nobody routes.
+
+    An exit's begins when it is recorded (None): it takes risk away, and it may have waited for its entry.
+    """
+    if signal.action is not SignalAction.ENTRY:
+        return None
+    return datetime.fromisoformat(job.args["since"]) if "since" in job.args else inbox.received_at
 
 
 # -- where to -----------------------------------------------------------------------------------------------------
@@ -236,7 +235,10 @@ def _plan(
     if signal.action is SignalAction.ENTRY and strategy is not None and not strategy.active:
         return Plan(nothing="STRATEGY_INACTIVE")
     if signal.action is SignalAction.ENTRY and signal.side is not None and signal.quantity is not None:
-        request = _request(inbox, signal, symbol, place, signal.side, signal.quantity * place.multiplier)
+        quantity = _times(signal.quantity, place.multiplier)
+        if quantity is None:
+            return Plan(nothing="QUANTITY_NOT_EXACT")
+        request = _request(inbox, signal, symbol, place, signal.side, quantity)
         return Plan(request, denied=_risk(session, signal, symbol, place, request, at))
     position = held(session, place.account, signal.strategy, symbol, place.connection_id)
     side = Side.SELL if position > 0 else Side.BUY
@@ -244,8 +246,21 @@ def _plan(
     available = abs(position) - under_way(session, place.account, signal.strategy, symbol, side)
     if available <= 0 or (signal.side is not None and signal.side is not side):
         return Plan(nothing="NOTHING_TO_CLOSE")
-    wanted = available if signal.quantity is None else min(signal.quantity * place.multiplier, available)
+    asked = available if signal.quantity is None else _times(signal.quantity, place.multiplier)
+    if asked is None:
+        return Plan(nothing="QUANTITY_NOT_EXACT")
+    wanted = min(asked, available)
     return Plan(_request(inbox, signal, symbol, place, side, wanted))
+
+
+def _times(quantity: Decimal, multiplier: Decimal) -> Decimal | None:
+    """Return the exact product, or None where no column can hold it: a quantity is never rounded in silence."""
+    with localcontext(prec=80):
+        product = quantity * multiplier
+    try:
+        return decimal(product)
+    except ValueError:
+        return None
 
 
 def _request(

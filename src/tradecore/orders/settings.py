@@ -16,7 +16,7 @@ class JourneySettings:
     Attributes:
         lease: how long a claimed or sending order belongs to its worker.
         send_max: the most a send may take, time-out included; a claim with less left on its lease does not send.
-        send_by: how long after it was recorded an intent may still be sent.
+        send_by: how long after its signal arrived an entry may still be sent; anything else, after it was recorded.
         absent_looks: how many looks must find nothing, the last one begun after the quiet time, to prove absence.
         look_every: wait between looks at an unknown order: the first one; it doubles up to ``look_at_most``.
         look_at_most: the longest wait between looks.

@@ -16,6 +16,7 @@ from tests.journey import World, entry, world
 
 from tradecore.cli import main
 from tradecore.cli.worker import _has_rules
+from tradecore.orders import routing
 from tradecore.orders.setup import Rule
 from tradecore.trading import Submission
 
@@ -197,3 +198,24 @@ def test_a_worker_serves_and_stops_on_a_signal(stuck: tuple[World, str]) -> None
         worker.kill()
     assert worker.returncode == 0
     assert "stopping" in rest
+
+
+def test_dead_letters_are_listed_and_driven_again(
+    stuck: tuple[World, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w, url = stuck
+    assert run(url, "dead") == 0
+    assert "no dead letters" in capsys.readouterr().out
+    w.core.accept(entry("s-9\u200b"))
+    with monkeypatch.context() as patch:
+        patch.setattr(routing, "_destinations", lambda *_: 1 / 0)
+        for _ in range(8):
+            with pytest.raises(ZeroDivisionError):
+                w.core.run_due()
+            w.clock.advance(60)
+    assert run(url, "dead") == 0
+    shown = capsys.readouterr().out
+    assert "s-9?" in shown  # nothing a sender wrote steers the terminal
+    assert "ZeroDivisionError" in shown
+    assert run(url, "redrive", shown.split()[0], "--note", "mended") == 0
+    assert run(url, "redrive", "nothing", "--note", "mended") == 2

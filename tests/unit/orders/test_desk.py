@@ -208,3 +208,14 @@ def test_a_cancel_in_review_ends_when_its_order_does(w: World) -> None:
     w.core.brokers["alpaca"].cancel(str(w.core.orders.get(name).broker_order_id))
     w.settle(120, step=5)
     assert w.core.orders.get(intent.client_order_id).submission is Submission.ACKNOWLEDGED
+
+
+def test_a_cancel_that_the_broker_took_and_forgot_may_be_asked_for_again(w: World) -> None:
+    order = resting(w)
+    w.sim.cancels_slowly(3600.0, times=1)
+    first = w.core.orders.cancel(order)
+    w.settle(30)
+    assert w.core.orders.get(first.client_order_id).submission is Submission.ACKNOWLEDGED
+    status = w.core.orders.get(order).status
+    again = w.core.orders.cancel(order)
+    assert (again.client_order_id == first.client_order_id) is (status is OrderStatus.PENDING_CANCEL)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from tests.journey import World, entry, world
 
 from tradecore import Signal
-from tradecore.errors import BrokerError, ConfigurationError
+from tradecore.errors import BrokerError, ConfigurationError, Conflict, InvalidInput, LockTimeout
 from tradecore.flow import Flow
 from tradecore.models import FillRecord, Inbox, Job, OpenPosition, OrderOrigin, Strategy, Trade, WebhookLog
 from tradecore.orders import routing
@@ -173,12 +173,23 @@ def test_an_exit_outwaits_an_entry_that_lapses(w: World) -> None:
     assert outcome(w, "out") == ("NOTHING_TO_CLOSE", 0)
 
 
-def test_workers_that_were_away_for_long_lose_no_exit(w: World) -> None:
+def test_workers_that_were_away_lose_no_exit(w: World) -> None:
     w.core.accept(entry("in", 10))
     w.core.accept(signal("out", "exit", side="sell"))
-    w.clock.advance(3600)
+    w.clock.advance(200)  # longer than an exit's patience, within the entry's time to send
     w.settle(120)
     assert w.order("in").filled_quantity == w.order("out").filled_quantity == 10
+
+
+def test_workers_that_were_away_for_an_hour_open_nothing_and_close_what_is_open(w: World) -> None:
+    w.core.accept(entry("before", 10))
+    w.settle(5)
+    w.core.accept(signal("out", "exit", side="sell"))
+    w.core.accept(entry("in", 10))
+    w.clock.advance(3600)
+    w.settle(120)
+    assert w.order("out").filled_quantity == 10
+    assert w.order("in").submission is Submission.LAPSED
 
 
 def test_entries_after_it_do_not_hold_an_exit_up(w: World) -> None:
@@ -322,6 +333,62 @@ def test_a_failing_route_is_tried_again_and_ends_as_a_dead_letter(w: World, monk
     with w.core.db.transaction() as session:
         states = session.execute(select(Job.state).order_by(Job.id)).scalars().all()
         assert list(states) == ["done", "dead"]
+        log = session.execute(select(WebhookLog).where(WebhookLog.signal_id == "s-2")).scalar_one()
+        assert (log.status, log.error_code) == ("failed", "DEAD_LETTER")
+    assert w.core.health.report("ready").as_dict()["checks"]["orders"]["data"]["dead_letters"] == 1
+    (letter,) = w.core.orders.dead_letters()
+    assert (letter.signal_id, letter.attempts) == ("s-2", 8)
+    assert "no luck" in letter.error
+    with pytest.raises(InvalidInput):
+        w.core.orders.redrive(letter.uid, actor="ada", note="")
+    w.clock.advance(10_000)
+    w.core.orders.redrive(letter.uid, actor="ada", note="mended")
+    w.core.run_due()
+    assert w.order("s-2").filled_quantity == 10
+    assert not w.core.orders.dead_letters()
+    with pytest.raises(Conflict):
+        w.core.orders.redrive(letter.uid, actor="ada", note="again")
+
+
+def test_a_busy_database_speaks_not_against_the_signal(w: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    w.core.accept(entry("s-1"))
+
+    def busy(*_: object, **__: object) -> None:
+        raise LockTimeout
+
+    with monkeypatch.context() as patch:
+        patch.setattr(routing, "_destinations", busy)
+        for _ in range(20):
+            w.core.run_due()
+            w.clock.advance(60)
+    with w.core.db.transaction() as session:
+        job = session.execute(select(Job)).scalar_one()
+        assert (job.attempt, job.state) == (0, "ready")
+
+
+def test_an_entry_that_nobody_routed_in_time_is_not_sent_into_another_market(w: World) -> None:
+    w.core.accept(entry("old"))
+    w.clock.advance(301)
+    w.core.accept(entry("new"))
+    w.core.run_due()
+    assert w.order("old").submission is Submission.LAPSED
+    assert w.order("new").filled_quantity == 10
+
+
+def test_where_a_signal_was_accepted_decides_its_route(w: World) -> None:
+    w.core.accept(entry("s-1"))
+    w.core._runtime.agenda.route = None  # a worker that was started without --route
+    w.core.run_due()
+    assert w.order("s-1").filled_quantity == 10
+
+
+def test_a_quantity_that_no_column_holds_ends_by_name(ruled: World) -> None:
+    ruled.core.setup(rules=[{"broker": "alpaca", "quantity_multiplier": "0.5"}])
+    ruled.core.accept(entry("s-1", "0.333333333333333333"))
+    ruled.core.accept(entry("s-2", "12345678901234567890.000000000000000002"))
+    ruled.core.run_due()
+    assert outcome(ruled, "s-1") == ("QUANTITY_NOT_EXACT", 0)
+    assert ruled.order("s-2").quantity == Decimal("6172839450617283945.000000000000000001")
 
 
 def test_an_inactive_strategy_opens_nothing_but_may_leave(w: World) -> None:
