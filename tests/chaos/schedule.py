@@ -141,7 +141,7 @@ class Schedule:
         signal = self.coming.pop(0)
         self.world.signals[signal.id] = signal
         settings, limits = self.world.settings, PayloadLimits()
-        flow = accept(signal, source="test", tenant="", settings=settings, limits=limits)
+        flow = accept(signal, source="test", tenant="", route=None, settings=settings, limits=limits)
         self.dice.choice(self.processes).start(flow, signal)
 
     def tick(self) -> None:

@@ -18,6 +18,7 @@ from ..orders.agenda import Agenda, Due, due
 from ..orders.settings import JourneySettings
 from ..orders.setup import Rule, StrategySetup, seed
 from ..sanitize import PayloadLimits
+from ._log import log_what_matters
 
 __all__ = ["Plan", "Runtime", "checked", "not_open"]
 
@@ -114,6 +115,7 @@ class Runtime(Generic[D]):
 
     def __init__(self, plan: Plan, db: D, clients: Mapping[str, Any]) -> None:
         """Wire the agenda."""
+        log_what_matters(plan.hooks)
         self.plan = plan
         self.db = db
         self.clients = dict(clients)

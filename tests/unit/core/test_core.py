@@ -234,3 +234,20 @@ def test_a_closed_core_may_be_opened_again(tmp_path: Any) -> None:
         w.core.accept(entry("s-1"))
         w.core.run_due()
         assert w.order("s-1").status is OrderStatus.FILLED
+
+
+def test_the_log_tells_of_what_waits_or_went_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    with world(route=None) as w:
+        w.core.accept(entry("s-1"))
+        w.core.run_due()
+    with world(profile="loose") as w:
+        w.sim.refuses_credentials(times=1)
+        w.core.accept(entry("s-2"))
+        w.settle(40, step=5)
+        w.sim.loses_request(times=1)
+        w.core.accept(entry("s-3"))
+        w.settle(120, step=5)
+    said = " | ".join(record.getMessage() for record in caplog.records if record.name == "tradecore.journey")
+    assert "'s-1' ended without an order: NO_RULE" in said
+    assert "refuses the credentials of alpaca" in said
+    assert "waits for a person" in said
