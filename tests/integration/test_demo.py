@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -56,9 +57,17 @@ def test_a_broken_promise_is_told_and_ends_with_one(monkeypatch):
 
 
 def test_what_never_comes_to_rest_is_named_and_ends_with_one(monkeypatch):
+    start = run.Fleet._start
+
+    def start_and_stand_still(fleet: run.Fleet) -> object:  # the one that takes a killed one's place, too
+        worker = start(fleet)
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        return worker
+
     monkeypatch.setattr(run, "PATIENCE", 0.5)
-    monkeypatch.setattr(run.Fleet, "await_begin", lambda fleet: [os.kill(pid, 19) for pid in fleet.pids])
-    monkeypatch.setattr(run.Fleet, "stop", lambda fleet: [os.kill(pid, 9) for pid in fleet.pids])
+    monkeypatch.setattr(run.Fleet, "_start", start_and_stand_still)
+    monkeypatch.setattr(run.Fleet, "await_begin", lambda fleet: None)
+    monkeypatch.setattr(run.Fleet, "stop", lambda fleet: [os.kill(pid, signal.SIGKILL) for pid in fleet.pids])
     out = io.StringIO()
     assert run_demo(Settings(signals=2, faults="none", workers=1), PlainScreen(out)) == 1
     assert "is not routed" in out.getvalue()

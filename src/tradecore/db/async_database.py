@@ -22,10 +22,11 @@ from . import leases
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
 from .database import PLATFORM_TABLE
 from .engines import Isolation, Settings, engine_arguments
-from .footing import Footing, TradeSession, take_node
+from .footing import Footing, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import AsyncLane
 from .revisions import require_migrated
+from .session import TradeSession
 
 __all__ = ["AsyncDatabase"]
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import event, inspect, select, update
+from sqlalchemy import inspect, select, update
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from ..clock import Clock, SystemClock
@@ -28,35 +28,12 @@ from .engines import Settings, arm, in_memory, parse_url
 from .ids import NODES, Mint
 from .leases import Lease, acquire_at
 from .moment import server_now
-from .versions import count_up, count_up_bulk
 
-__all__ = ["Footing", "TradeSession", "take_node"]
+__all__ = ["Footing", "take_node"]
 
 _NODE_TTL = 3600.0
 _NODE_LOOK = 5.0  # seconds until an unmigrated database is asked again
 _COUNTER = "ids/next-node"
-
-
-class TradeSession(Session):
-    """The session of every Database: rows get their id when they are added."""
-
-
-@event.listens_for(TradeSession, "transient_to_pending")
-def _minted(session: Session, instance: object) -> None:
-    if isinstance(instance, Base) and getattr(instance, "id", None) is None:
-        mint = session.info.get(MINT)
-        if mint is not None:
-            instance.id = mint()
-
-
-@event.listens_for(TradeSession, "before_flush")
-def _versions(session: Session, *_: Any) -> None:
-    count_up(session)
-
-
-@event.listens_for(TradeSession, "do_orm_execute")
-def _bulk_versions(state: ORMExecuteState) -> None:
-    count_up_bulk(state)
 
 
 def take_node(session: Session, holder: str) -> int | None:
