@@ -13,7 +13,8 @@ from .ids import historic_id, id_at, new_id, time_of
 from .leases import Lease, one_at_a_time
 from .moment import now
 from .reading import only_reads
-from .types import EnumString, ExactDecimal, ExactString, Json, UtcDateTime, Words
+from .shapes import Currency, Email, IpAddress, TimeOfDay, TimeZone
+from .types import Cents, EnumString, ExactDecimal, ExactString, Json, UtcDateTime, Words
 
 if TYPE_CHECKING:
     from .async_database import AsyncDatabase
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncDatabase",
     "Base",
+    "Cents",
+    "Currency",
     "Database",
+    "Email",
     "EnumString",
     "ExactDecimal",
     "ExactString",
     "Held",
+    "IpAddress",
     "Json",
     "Lease",
     "Partitioned",
     "SoftDeleted",
+    "TimeOfDay",
+    "TimeZone",
     "Timestamped",
     "UtcDateTime",
     "Versioned",

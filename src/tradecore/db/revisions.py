@@ -6,25 +6,36 @@ from sqlalchemy import Connection, column, inspect, select, table
 
 from ..errors import ConfigurationError
 
-__all__ = ["REVISIONS", "VERSION_TABLE", "applied", "is_head", "require_migrated"]
+__all__ = ["RESTS_ON", "REVISIONS", "VERSION_TABLE", "applied", "is_head", "require_migrated", "rows_of"]
 
 VERSION_TABLE = "tc_alembic_version"
 
 # Every revision of each branch, oldest first; a test compares with the files. Kept here so that opening a database
 # does not load Alembic.
-REVISIONS: dict[str, tuple[str, ...]] = {"core": ("core_0001",), "platform": ("platform_0001",)}
+REVISIONS: dict[str, tuple[str, ...]] = {
+    "core": ("core_0001", "core_0002"),
+    "platform": ("platform_0001", "platform_0002"),
+}
+
+# What stands below each revision of the platform: Alembic keeps no row for what another row depends on.
+RESTS_ON = {"platform_0001": "core_0001", "platform_0002": "core_0002"}
+
+
+def rows_of(connection: Connection) -> tuple[str, ...]:
+    """Return what Alembic's own table says; empty where there is none."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return ()
+    return tuple(connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalars())
 
 
 def applied(connection: Connection) -> dict[str, str | None]:
     """Return the revision of each branch (``core``, ``platform``) that the database has; None where it has none."""
-    rows: list[str] = []
-    if inspect(connection).has_table(VERSION_TABLE):
-        rows = list(connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalars())
+    rows = rows_of(connection)
     found: dict[str, str | None] = {
         branch: next((row for row in rows if row.startswith(f"{branch}_")), None) for branch in REVISIONS
     }
     if found["core"] is None and found["platform"] is not None:
-        found["core"] = REVISIONS["core"][-1]  # Alembic keeps no row for what another row depends on
+        found["core"] = RESTS_ON.get(found["platform"], REVISIONS["core"][-1])
     return found
 
 

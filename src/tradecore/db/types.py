@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import JSON, DateTime, Numeric, String, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Numeric, String, Text, TypeDecorator
 from sqlalchemy.dialects.mysql import DATETIME as MYSQL_DATETIME
 from sqlalchemy.dialects.mysql import VARCHAR as MYSQL_VARCHAR
 from sqlalchemy.dialects.postgresql import JSONB
@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 
 from ..trading.exact import canonical, decimal
 
-__all__ = ["EnumString", "ExactDecimal", "ExactString", "Json", "UtcDateTime", "Words"]
+__all__ = ["Cents", "EnumString", "ExactDecimal", "ExactString", "Json", "UtcDateTime", "Words"]
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -121,6 +121,39 @@ class ExactDecimal(TypeDecorator[Decimal]):
         if value is None:
             return None
         return _from_sortable(value) if isinstance(value, str) else Decimal(canonical(Decimal(value)))
+
+
+class Cents(TypeDecorator[int]):
+    """Money: whole cents in a BIGINT. Fractions are refused, and sums come back as int on every database.
+
+    Without it SQLite keeps 1.5 in an integer column as it is and PostgreSQL makes 2 of it, both in silence, and the
+    SUM of a BIGINT is a Decimal on PostgreSQL and MariaDB.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        """Refuse what is not a whole number of 64 bits.
+
+        Raises:
+            ValueError: for floats, decimals, booleans and what a BIGINT cannot hold.
+        """
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError("an amount is a whole number of cents: round it once, where it is made")
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("an amount has at most 64 bits")
+        return value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        """Return an int."""
+        return None if value is None else int(value)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Let an amount be multiplied by, or compared with, what is no amount."""
+        return self if isinstance(value, int) else self.impl_instance.coerce_compared_value(op, value)
 
 
 # PostgreSQL's jsonb refuses both with an error, and an order's evidence must never fail to be written.

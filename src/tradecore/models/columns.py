@@ -1,26 +1,22 @@
-"""The kinds of column the schema is written in: lengths and links, each said once."""
+"""The kinds of column and relationship the schema is written in, each said once."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from sqlalchemy import (
-    BigInteger,
-    ForeignKey,
-    String,
-    Text,
-    TypeDecorator,
-)
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import MappedColumn, mapped_column
+from sqlalchemy import BigInteger, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, MappedColumn, mapped_column, relationship
 
-from ..db.types import ExactString, Json
+from ..db.shapes import Email
+from ..db.types import Cents, ExactString, Json
 
 __all__ = [
+    "Amount",
     "Email",
     "Hash",
     "JsonObject",
     "Key40",
+    "Key64",
     "Key100",
     "Key128",
     "Name",
@@ -28,28 +24,21 @@ __all__ = [
     "SymbolKey",
     "Uid",
     "link",
+    "to_many",
+    "to_one",
 ]
 
+Amount = Annotated[int, mapped_column(Cents)]
 Name = Annotated[str, mapped_column(String(100))]
 Prose = Annotated[str, mapped_column(Text)]
 Hash = Annotated[str, mapped_column(String(64))]
 Uid = Annotated[str, mapped_column(ExactString(32))]
 Key40 = Annotated[str, mapped_column(ExactString(40))]
+Key64 = Annotated[str, mapped_column(ExactString(64))]
 Key100 = Annotated[str, mapped_column(ExactString(100))]
 Key128 = Annotated[str, mapped_column(ExactString(128))]
 SymbolKey = Annotated[str, mapped_column(ExactString(50))]
 JsonObject = Annotated[dict[str, Any], mapped_column(Json)]
-
-
-class Email(TypeDecorator[str]):
-    """An e-mail address (254 characters, RFC 5321), kept and compared in lower case on every database."""
-
-    impl = String(254)
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Lower it."""
-        return None if value is None else value.lower()
 
 
 def link(
@@ -65,3 +54,20 @@ def link(
     """
     key = ForeignKey(f"{target}.id", ondelete=ondelete)
     return mapped_column(BigInteger, key, unique=unique or None, index=None if unique or served else True)
+
+
+def to_one(column: Mapped[Any] | None = None) -> Any:
+    """Return the way to the row a foreign key names; named by its column where several lead to one table.
+
+    It may be written (``Trade(strategy=strategy)``) and is read only where the query loaded it: a road that loads by
+    itself, a row at a time, is one that a thousand rows will walk.
+    """
+    return relationship(lazy="raise", foreign_keys=None if column is None else [column])
+
+
+def to_many(*, order_by: str | None = None) -> Any:
+    """Return the way to the rows whose foreign key names this one: loaded by the query or not at all, never written.
+
+    So nothing is done to those rows when this one is deleted but what the database's own rule says.
+    """
+    return relationship(lazy="raise", viewonly=True, order_by=order_by or False)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped, Words
-from ..db.constraints import Generated, positive
+from ..db.constraints import Generated, at_least_zero, positive
 from ..trading import Direction, Environment
-from .columns import Key40, Key100, Name, link
+from .columns import Amount, Key40, Key100, Name, link, to_many, to_one
 from .enums import ConnectionStatus
+
+if TYPE_CHECKING:
+    from .identity import User
+    from .results import OpenPosition
+    from .strategies import Strategy
 
 __all__ = ["BrokerConnection", "RoutingRule"]
 
@@ -40,12 +46,19 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
         Integer, Generated("CASE WHEN user_id IS NULL AND deleted_at IS NULL THEN 1 END"), sort_order=983
     )
 
+    user: Mapped[User | None] = to_one()
+    rules: Mapped[list[RoutingRule]] = to_many(order_by="RoutingRule.priority")
+    positions: Mapped[list[OpenPosition]] = to_many()
+
 
 class RoutingRule(SoftDeleted, Timestamped, Base):
     """Which signals become orders at a connection: of one strategy or of any, in one direction or both."""
 
     __tablename__ = "routing_rules"
-    __table_args__ = (*positive("quantity_multiplier", "max_position_size"),)
+    __table_args__ = (
+        *positive("quantity_multiplier", "max_position_size"),
+        *at_least_zero("max_daily_loss_cents", whole=True),
+    )
 
     user_id: Mapped[int | None] = link("users", "CASCADE")
     strategy_id: Mapped[int | None] = link("strategies", "CASCADE")
@@ -56,5 +69,9 @@ class RoutingRule(SoftDeleted, Timestamped, Base):
     auto_execute: Mapped[bool] = mapped_column(default=True)
     quantity_multiplier: Mapped[Decimal] = mapped_column(default=Decimal(1))
     max_position_size: Mapped[Decimal | None]
-    max_daily_loss_cents: Mapped[int | None]
+    max_daily_loss_cents: Mapped[Amount | None]
     priority: Mapped[int] = mapped_column(default=0)
+
+    user: Mapped[User | None] = to_one()
+    strategy: Mapped[Strategy | None] = to_one()
+    connection: Mapped[BrokerConnection] = to_one()

@@ -1,4 +1,4 @@
-"""tc_jobs, tc_reviews: background job, outbox message and dead letter in one row, and what people decided about it."""
+"""tc_jobs, tc_schedules, tc_reviews: work to be done later, work that comes again, and what people decided about it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, EnumString, ExactString, Json, Timestamped, Words
-from .columns import JsonObject, Name, Uid, link
-from .enums import JobState
+from ..db import Base, EnumString, ExactString, Json, Timestamped, TimeZone, Words
+from .columns import JsonObject, Key100, Name, Uid, link, to_many, to_one
+from .enums import JobState, Misfire
 
-__all__ = ["Job", "Review"]
+__all__ = ["Job", "Review", "Schedule"]
 
 
 class Job(Timestamped, Base):
@@ -51,6 +51,30 @@ class Job(Timestamped, Base):
     error_history: Mapped[list[Any]] = mapped_column(Json, default=list)
     trace: Mapped[str] = mapped_column(String(200), default="")
 
+    reviews: Mapped[list[Review]] = to_many(order_by="Review.id")
+
+
+class Schedule(Timestamped, Base):
+    """Work that comes again: at every tick ``next_at`` moves and the job appears, in one transaction.
+
+    Attributes:
+        spec: when: a cron line, an interval, or the name of a rule of the host's.
+        tz: the zone ``spec`` is meant in.
+        next_at: the next tick; None when there is none.
+        misfire: what becomes of ticks that nobody was there for.
+    """
+
+    __tablename__ = "tc_schedules"
+    __table_args__ = (Index(None, "next_at"),)
+
+    name: Mapped[Key100] = mapped_column(unique=True)
+    spec: Mapped[str] = mapped_column(String(200))
+    tz: Mapped[str] = mapped_column(TimeZone, default="UTC")
+    next_at: Mapped[datetime | None]
+    task: Mapped[Name]
+    args: Mapped[JsonObject] = mapped_column(default=dict)
+    misfire: Mapped[Misfire] = mapped_column(EnumString(Misfire), default=Misfire.ONCE)
+
 
 class Review(Base):
     """What a person decided about a job or an order; rows are only added."""
@@ -63,3 +87,5 @@ class Review(Base):
     actor: Mapped[Name]
     decision: Mapped[str] = mapped_column(String(40))
     note: Mapped[str] = mapped_column(Words, default="")
+
+    job: Mapped[Job | None] = to_one()

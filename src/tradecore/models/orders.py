@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..db import Base, EnumString, ExactString, Json, Timestamped, Words
 from ..db.constraints import at_least_zero, between_zero_and, positive
 from ..trading import Intent, OrderStatus, OrderType, Side, SignalAction, Submission, TimeInForce, TrailUnit
-from .columns import Hash, JsonObject, Key40, Key100, Key128, SymbolKey, link
+from .columns import Amount, Hash, JsonObject, Key40, Key100, Key128, SymbolKey, link, to_many
 
 __all__ = ["FillRecord", "OrderEvent", "OrderRecord"]
 
@@ -86,8 +86,8 @@ class OrderRecord(Timestamped, Base):
     broker_status: Mapped[str | None] = mapped_column(Words(60))
     filled_quantity: Mapped[Decimal] = mapped_column(default=Decimal(0))
     average_price: Mapped[Decimal | None]
-    commission_cents: Mapped[int] = mapped_column(default=0)
-    risk_reserved_cents: Mapped[int] = mapped_column(default=0)
+    commission_cents: Mapped[Amount] = mapped_column(default=0)
+    risk_reserved_cents: Mapped[Amount] = mapped_column(default=0)
     reject_code: Mapped[str | None] = mapped_column(Words(100))
     reject_reason: Mapped[str | None] = mapped_column(Words)
     acknowledged_at: Mapped[datetime | None]
@@ -96,6 +96,9 @@ class OrderRecord(Timestamped, Base):
     is_test: Mapped[bool] = mapped_column(default=False)
     trace: Mapped[str] = mapped_column(String(200), default="")
     version: Mapped[int] = mapped_column(default=1)
+
+    events: Mapped[list[OrderEvent]] = to_many(order_by="OrderEvent.sequence")
+    fills: Mapped[list[FillRecord]] = to_many(order_by="FillRecord.id")
 
 
 class OrderEvent(Base):
@@ -136,9 +139,9 @@ class FillRecord(Timestamped, Base):
     execution_id: Mapped[Key128]
     quantity: Mapped[Decimal]
     price: Mapped[Decimal]
-    commission_cents: Mapped[int] = mapped_column(default=0)
+    commission_cents: Mapped[Amount] = mapped_column(default=0)
     liquidity: Mapped[str | None] = mapped_column(Words(20))
     filled_at: Mapped[datetime]
     busted_at: Mapped[datetime | None]
-    realized_pnl_cents: Mapped[int] = mapped_column(default=0)
+    realized_pnl_cents: Mapped[Amount] = mapped_column(default=0)
     booked_at: Mapped[datetime | None]

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, EnumString, Partitioned, SoftDeleted, Timestamped
-from ..db.constraints import Generated, at_least_zero
+from ..db.constraints import Generated, at_least_zero, positive
 from ..trading import Direction
-from .columns import SymbolKey, link
+from .columns import Amount, SymbolKey, link, to_many, to_one
 from .enums import PositionStatus, TradeSource
+
+if TYPE_CHECKING:
+    from .connections import BrokerConnection
+    from .reconciliations import PositionAdjustment
+    from .signals import WebhookLog
+    from .strategies import Strategy
 
 __all__ = ["OpenPosition", "Trade"]
 
@@ -30,7 +37,8 @@ class OpenPosition(Timestamped, Base):
     __table_args__ = (
         UniqueConstraint("strategy_id", "symbol", "open_at_connection"),
         Index(None, "strategy_id", "status"),
-        *at_least_zero("quantity"),
+        # Not above zero: a closed position holds nothing, and what expires worthless leaves at a price of 0.
+        *at_least_zero("quantity", "average_price", "exit_price", "exited_quantity"),
     )
 
     strategy_id: Mapped[int] = link("strategies", "CASCADE", served=True)
@@ -46,8 +54,8 @@ class OpenPosition(Timestamped, Base):
     exit_at: Mapped[datetime | None]
     exited_quantity: Mapped[Decimal] = mapped_column(default=Decimal(0))
     exited_cost: Mapped[Decimal] = mapped_column(default=Decimal(0))
-    realized_pnl_cents: Mapped[int] = mapped_column(default=0)
-    commission_cents: Mapped[int] = mapped_column(default=0)
+    realized_pnl_cents: Mapped[Amount] = mapped_column(default=0)
+    commission_cents: Mapped[Amount] = mapped_column(default=0)
     status: Mapped[PositionStatus] = mapped_column(EnumString(PositionStatus), default=PositionStatus.OPEN)
     trade_id: Mapped[int | None] = link("trades", "SET NULL")
     is_test: Mapped[bool] = mapped_column(default=False)
@@ -56,6 +64,13 @@ class OpenPosition(Timestamped, Base):
     open_at_connection: Mapped[int | None] = mapped_column(
         BigInteger, Generated("CASE WHEN status <> 'closed' THEN COALESCE(broker_connection_id, 0) END")
     )
+
+    strategy: Mapped[Strategy] = to_one()
+    connection: Mapped[BrokerConnection | None] = to_one()
+    entry_webhook_log: Mapped[WebhookLog | None] = to_one(entry_webhook_log_id)
+    exit_webhook_log: Mapped[WebhookLog | None] = to_one(exit_webhook_log_id)
+    trade: Mapped[Trade | None] = to_one()
+    adjustments: Mapped[list[PositionAdjustment]] = to_many()
 
 
 class Trade(Partitioned, SoftDeleted, Timestamped, Base):
@@ -69,7 +84,8 @@ class Trade(Partitioned, SoftDeleted, Timestamped, Base):
         Index(None, "exit_at"),
         Index(None, "source"),
         CheckConstraint("entry_at <= exit_at", name="entry_before_exit"),
-        *at_least_zero("quantity"),
+        *positive("quantity"),
+        *at_least_zero("entry_price", "exit_price"),
     )
     __partition_by__ = "year"
 
@@ -81,8 +97,11 @@ class Trade(Partitioned, SoftDeleted, Timestamped, Base):
     entry_price: Mapped[Decimal]
     exit_price: Mapped[Decimal]
     quantity: Mapped[Decimal]
-    pnl_cents: Mapped[int]
+    pnl_cents: Mapped[Amount]
     pnl_percent: Mapped[Decimal | None]
-    commission_cents: Mapped[int] = mapped_column(default=0)
+    commission_cents: Mapped[Amount] = mapped_column(default=0)
     source: Mapped[TradeSource] = mapped_column(EnumString(TradeSource), default=TradeSource.WEBHOOK)
     is_test: Mapped[bool] = mapped_column(default=False)
+
+    strategy: Mapped[Strategy] = to_one()
+    connection: Mapped[BrokerConnection | None] = to_one()

@@ -1,20 +1,28 @@
-"""webhook_logs, order_origins: the readable record of every arrival, and where each order came from."""
+"""webhook_logs, order_origins, batches, users' signals, staged trades: what arrived, and what it led to."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, EnumString, ExactString, Json, Partitioned, SoftDeleted, Timestamped, Words
+from ..db import Base, EnumString, ExactString, IpAddress, Json, Partitioned, SoftDeleted, Timestamped, Words
+from ..db.constraints import at_least_zero, in_order, positive
 from ..trading import Direction, SignalAction
-from .columns import Key100, link
-from .enums import WebhookStatus
+from .columns import Amount, Key64, Key100, link, to_one
+from .enums import BatchStatus, StagingStatus, UserSignalAction, WebhookStatus
 
-__all__ = ["OrderOrigin", "WebhookLog"]
+if TYPE_CHECKING:
+    from .connections import BrokerConnection, RoutingRule
+    from .identity import User
+    from .orders import OrderRecord
+    from .results import OpenPosition, Trade
+    from .strategies import Strategy
+
+__all__ = ["OrderOrigin", "SignalBatch", "StagingTrade", "UserSignal", "WebhookLog"]
 
 
 class WebhookLog(Partitioned, SoftDeleted, Timestamped, Base):
@@ -32,6 +40,8 @@ class WebhookLog(Partitioned, SoftDeleted, Timestamped, Base):
         Index(None, "status", "created_at"),
         Index(None, "created_at"),
         Index(None, "inbox_id"),
+        *positive("price", "quantity"),
+        *at_least_zero("processing_ms", whole=True),
     )
     __partition_by__ = "month"
 
@@ -51,12 +61,15 @@ class WebhookLog(Partitioned, SoftDeleted, Timestamped, Base):
     signaled_at: Mapped[datetime | None]
     correlation_id: Mapped[str | None] = mapped_column(Words(128))
     request_id: Mapped[str | None] = mapped_column(String(128))
-    ip_address: Mapped[str | None] = mapped_column(Words(45))
+    ip_address: Mapped[str | None] = mapped_column(IpAddress(forgiving=True))
     user_agent: Mapped[str | None] = mapped_column(Words(500))
     processing_ms: Mapped[int | None]
     trade_id: Mapped[int | None] = link("trades", "SET NULL")
     inbox_id: Mapped[int | None] = mapped_column(BigInteger)
     is_test: Mapped[bool] = mapped_column(default=False)
+
+    strategy: Mapped[Strategy | None] = to_one()
+    trade: Mapped[Trade | None] = to_one()
 
 
 class OrderOrigin(Timestamped, Base):
@@ -71,3 +84,109 @@ class OrderOrigin(Timestamped, Base):
     strategy_id: Mapped[int | None] = link("strategies", "SET NULL")
     webhook_log_id: Mapped[int | None] = link("webhook_logs", "SET NULL")
     open_position_id: Mapped[int | None] = link("open_positions", "SET NULL")
+
+    order: Mapped[OrderRecord] = to_one()
+    user: Mapped[User | None] = to_one()
+    connection: Mapped[BrokerConnection | None] = to_one()
+    rule: Mapped[RoutingRule | None] = to_one()
+    strategy: Mapped[Strategy | None] = to_one()
+    webhook_log: Mapped[WebhookLog | None] = to_one()
+    position: Mapped[OpenPosition | None] = to_one()
+
+
+class SignalBatch(Timestamped, Base):
+    """Signals of one strategy within a short time, netted into one.
+
+    Attributes:
+        net_quantity: what is left when buys and sells are set off; ``net_direction`` says which way.
+    """
+
+    __tablename__ = "signal_batches"
+    __table_args__ = (
+        Index(None, "strategy_id", "window_start_at"),
+        Index(None, "status", "window_end_at"),
+        *in_order("window_start_at", "window_end_at"),
+        *at_least_zero("signal_count", whole=True),
+        *at_least_zero("net_quantity"),
+        *positive("average_price"),
+    )
+
+    batch_id: Mapped[Key64] = mapped_column(unique=True)
+    strategy_id: Mapped[int] = link("strategies", "CASCADE", served=True)
+    window_start_at: Mapped[datetime]
+    window_end_at: Mapped[datetime]
+    signal_count: Mapped[int] = mapped_column(default=0)
+    net_direction: Mapped[Direction | None] = mapped_column(EnumString(Direction))
+    net_quantity: Mapped[Decimal | None]
+    average_price: Mapped[Decimal | None]
+    status: Mapped[BatchStatus] = mapped_column(EnumString(BatchStatus), default=BatchStatus.COLLECTING)
+
+    strategy: Mapped[Strategy] = to_one()
+
+
+class UserSignal(Timestamped, Base):
+    """A signal as one user sees it, who takes it or leaves it."""
+
+    __tablename__ = "user_signals"
+    __table_args__ = (
+        Index(None, "user_id", "strategy_id"),
+        Index(None, "action"),
+        *positive("price", "quantity"),
+        *in_order("received_at", "expires_at"),
+    )
+
+    user_id: Mapped[int] = link("users", "CASCADE", served=True)
+    webhook_log_id: Mapped[int | None] = link("webhook_logs", "SET NULL")
+    strategy_id: Mapped[int] = link("strategies", "CASCADE")
+    direction: Mapped[Direction] = mapped_column(EnumString(Direction))
+    price: Mapped[Decimal | None]
+    quantity: Mapped[Decimal | None]
+    action: Mapped[UserSignalAction] = mapped_column(EnumString(UserSignalAction), default=UserSignalAction.PENDING)
+    received_at: Mapped[datetime]
+    action_taken_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    order_id: Mapped[int | None] = link("tc_orders", "SET NULL")
+
+    user: Mapped[User] = to_one()
+    webhook_log: Mapped[WebhookLog | None] = to_one()
+    strategy: Mapped[Strategy] = to_one()
+    order: Mapped[OrderRecord | None] = to_one()
+
+
+class StagingTrade(Timestamped, Base):
+    """A trade that a person looks at before it counts.
+
+    Attributes:
+        original_payload: what was read, before anybody changed it.
+        trade_id: the trade it became.
+    """
+
+    __tablename__ = "staging_trades"
+    __table_args__ = (
+        Index(None, "status", "created_at"),
+        *positive("quantity"),
+        *at_least_zero("entry_price", "exit_price"),
+        *in_order("entry_at", "exit_at", equal=True),
+    )
+
+    webhook_log_id: Mapped[int | None] = link("webhook_logs", "SET NULL")
+    strategy_id: Mapped[int] = link("strategies", "CASCADE")
+    direction: Mapped[Direction] = mapped_column(EnumString(Direction))
+    entry_at: Mapped[datetime]
+    exit_at: Mapped[datetime | None]
+    entry_price: Mapped[Decimal]
+    exit_price: Mapped[Decimal | None]
+    quantity: Mapped[Decimal]
+    pnl_cents: Mapped[Amount | None]
+    commission_cents: Mapped[Amount] = mapped_column(default=0)
+    status: Mapped[StagingStatus] = mapped_column(EnumString(StagingStatus), default=StagingStatus.PENDING)
+    reviewed_by: Mapped[int | None] = link("users", "SET NULL")
+    reviewed_at: Mapped[datetime | None]
+    review_notes: Mapped[str | None] = mapped_column(Words)
+    original_payload: Mapped[Any | None] = mapped_column(Json)
+    trade_id: Mapped[int | None] = link("trades", "SET NULL")
+
+    webhook_log: Mapped[WebhookLog | None] = to_one()
+    strategy: Mapped[Strategy] = to_one()
+    reviewer: Mapped[User | None] = to_one(reviewed_by)
+    trade: Mapped[Trade | None] = to_one()

@@ -1,27 +1,42 @@
-"""strategies, instruments, strategy_subscriptions: what sends signals, what is traded, who follows."""
+"""strategies, instruments, subscriptions and settings: what sends signals, what is traded, who follows and how."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import datetime as dt
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Integer, String, Text, UniqueConstraint
+from sqlalchemy import Date, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped
-from ..db.constraints import Generated, positive
+from ..db import Base, Currency, EnumString, ExactString, SoftDeleted, Timestamped
+from ..db.constraints import Generated, at_least_zero, in_order, positive
 from ..trading import AssetClass
-from .columns import Name, SymbolKey, link
-from .enums import ContractSize
+from .columns import Amount, Key40, Key128, Name, SymbolKey, link, to_many, to_one
+from .enums import ContractSize, PositionSizeType, TimeRange
 
-__all__ = ["Instrument", "Strategy", "StrategySubscription"]
+if TYPE_CHECKING:
+    from .connections import RoutingRule
+    from .identity import User
+    from .results import OpenPosition, Trade
+    from .signals import WebhookLog
+
+__all__ = [
+    "Benchmark",
+    "BrokerInstrument",
+    "Instrument",
+    "PortfolioConfig",
+    "Strategy",
+    "StrategySubscription",
+    "UserStrategySettings",
+]
 
 
 class Strategy(SoftDeleted, Timestamped, Base):
     """Something that sends signals under its symbol, which is unique among the strategies that live."""
 
     __tablename__ = "strategies"
-    __table_args__ = (UniqueConstraint("symbol", "live"),)
+    __table_args__ = (UniqueConstraint("symbol", "live"), *positive("micro_to_mini_ratio", whole=True))
 
     symbol: Mapped[str] = mapped_column(ExactString(100))
     name: Mapped[Name] = mapped_column(default="")
@@ -36,6 +51,12 @@ class Strategy(SoftDeleted, Timestamped, Base):
         Integer, Generated("CASE WHEN deleted_at IS NULL THEN 1 END"), sort_order=983
     )
 
+    trades: Mapped[list[Trade]] = to_many()
+    positions: Mapped[list[OpenPosition]] = to_many()
+    rules: Mapped[list[RoutingRule]] = to_many()
+    subscriptions: Mapped[list[StrategySubscription]] = to_many()
+    webhook_logs: Mapped[list[WebhookLog]] = to_many()
+
 
 class Instrument(Timestamped, Base):
     """Something that can be traded."""
@@ -46,11 +67,58 @@ class Instrument(Timestamped, Base):
     symbol: Mapped[SymbolKey]
     asset_class: Mapped[AssetClass] = mapped_column(EnumString(AssetClass), default=AssetClass.EQUITY)
     exchange: Mapped[str] = mapped_column(ExactString(20), default="")
-    currency: Mapped[str] = mapped_column(String(3), default="USD")
+    currency: Mapped[str] = mapped_column(Currency, default="USD")
     multiplier: Mapped[Decimal] = mapped_column(default=Decimal(1))
     tick_size: Mapped[Decimal | None]
     front_month_of: Mapped[int | None] = link("instruments", "SET NULL")
-    expires_at: Mapped[datetime | None]
+    expires_at: Mapped[dt.datetime | None]
+
+    at_brokers: Mapped[list[BrokerInstrument]] = to_many()
+
+
+class BrokerInstrument(Timestamped, Base):
+    """An instrument under the names a broker knows it by."""
+
+    __tablename__ = "broker_instruments"
+    __table_args__ = (UniqueConstraint("broker", "broker_contract_id"),)
+
+    instrument_id: Mapped[int] = link("instruments", "CASCADE")
+    broker: Mapped[Key40]
+    broker_symbol: Mapped[SymbolKey]
+    broker_contract_id: Mapped[Key128]
+
+    instrument: Mapped[Instrument] = to_one()
+
+
+class UserStrategySettings(Timestamped, Base):
+    """How a user trades and shows a strategy; a limit that is None does not limit."""
+
+    __tablename__ = "user_strategy_settings"
+    __table_args__ = (
+        UniqueConstraint("user_id", "strategy_id"),
+        *at_least_zero("fixed_contracts", "max_contracts", "daily_loss_limit_cents", whole=True),
+        *at_least_zero("max_consecutive_losses", whole=True),
+        *at_least_zero("percent_equity", "risk_per_trade", "max_drawdown_limit"),
+    )
+
+    user_id: Mapped[int] = link("users", "CASCADE", served=True)
+    strategy_id: Mapped[int] = link("strategies", "CASCADE")
+    position_size_type: Mapped[PositionSizeType] = mapped_column(
+        EnumString(PositionSizeType), default=PositionSizeType.FIXED
+    )
+    fixed_contracts: Mapped[int | None]
+    percent_equity: Mapped[Decimal | None]
+    risk_per_trade: Mapped[Decimal | None]
+    max_contracts: Mapped[int | None]
+    max_drawdown_limit: Mapped[Decimal | None]
+    daily_loss_limit_cents: Mapped[Amount | None]
+    max_consecutive_losses: Mapped[int | None]
+    contract_type: Mapped[ContractSize | None] = mapped_column(EnumString(ContractSize))
+    show_in_dashboard: Mapped[bool] = mapped_column(default=True)
+    display_color: Mapped[str | None] = mapped_column(String(20))
+
+    user: Mapped[User] = to_one()
+    strategy: Mapped[Strategy] = to_one()
 
 
 class StrategySubscription(Timestamped, Base):
@@ -60,6 +128,7 @@ class StrategySubscription(Timestamped, Base):
     __table_args__ = (
         UniqueConstraint("user_id", "strategy_id"),
         *positive("quantity_multiplier", "max_position_size"),
+        *at_least_zero("account_value_cents", whole=True),
     )
 
     user_id: Mapped[int] = link("users", "CASCADE", served=True)
@@ -68,4 +137,52 @@ class StrategySubscription(Timestamped, Base):
     auto_execute_enabled: Mapped[bool] = mapped_column(default=False)
     quantity_multiplier: Mapped[Decimal] = mapped_column(default=Decimal(1))
     max_position_size: Mapped[Decimal | None]
-    account_value_cents: Mapped[int | None]
+    account_value_cents: Mapped[Amount | None]
+
+    user: Mapped[User] = to_one()
+    strategy: Mapped[Strategy] = to_one()
+
+
+class PortfolioConfig(Timestamped, Base):
+    """How a user's portfolio is reckoned and watched; a limit that is None does not limit."""
+
+    __tablename__ = "portfolio_configs"
+    __table_args__ = (
+        *at_least_zero("starting_capital_cents", "max_daily_loss_cents", whole=True),
+        *at_least_zero("max_portfolio_drawdown", "max_correlation", "max_leverage", "margin_requirement"),
+        *at_least_zero("drawdown_alert_threshold"),
+    )
+
+    user_id: Mapped[int] = link("users", "CASCADE", unique=True)
+    portfolio_name: Mapped[Name] = mapped_column(default="")
+    starting_capital_cents: Mapped[Amount | None]
+    max_portfolio_drawdown: Mapped[Decimal | None]
+    max_daily_loss_cents: Mapped[Amount | None]
+    max_correlation: Mapped[Decimal | None]
+    max_leverage: Mapped[Decimal | None]
+    margin_requirement: Mapped[Decimal | None]
+    default_time_range: Mapped[TimeRange] = mapped_column(EnumString(TimeRange), default=TimeRange.ONE_YEAR)
+    benchmark_symbol: Mapped[str | None] = mapped_column(ExactString(50))
+    drawdown_alert_threshold: Mapped[Decimal | None]
+
+    user: Mapped[User] = to_one()
+
+
+class Benchmark(Timestamped, Base):
+    """One day of a price series that portfolios are compared with."""
+
+    __tablename__ = "benchmarks"
+    __table_args__ = (
+        UniqueConstraint("symbol", "date"),
+        *positive("open", "high", "low", "close"),
+        *at_least_zero("volume"),
+        *in_order("low", "high", equal=True),
+    )
+
+    symbol: Mapped[SymbolKey]
+    date: Mapped[dt.date] = mapped_column(Date)
+    open: Mapped[Decimal]
+    high: Mapped[Decimal]
+    low: Mapped[Decimal]
+    close: Mapped[Decimal]
+    volume: Mapped[Decimal | None]

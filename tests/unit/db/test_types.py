@@ -7,7 +7,7 @@ from enum import StrEnum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Table, func, inspect, select
+from sqlalchemy import func, inspect, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Mapped, mapped_column
@@ -164,48 +164,6 @@ def test_an_email_is_one_whatever_its_case(db):
     assert db.run(lambda s: s.scalars(select(User.email).where(User.email == "ADA@example.ORG")).one())
     with pytest.raises(UniqueViolation):
         db.run(lambda session: session.add(User(email="ada@example.org")))
-
-
-def test_no_table_has_a_float(db):
-    for table in Base.metadata.tables.values():
-        assert isinstance(table, Table)
-        assert not [column for column in table.columns if "FLOAT" in str(column.type) or "REAL" in str(column.type)]
-
-
-def test_every_foreign_key_says_what_happens_on_delete_and_has_an_index():
-    for table in Base.metadata.tables.values():
-        leading = {next(iter(index.columns)).name for index in table.indexes}
-        leading |= {next(iter(c.columns)).name for c in table.constraints if hasattr(c, "columns") and len(c.columns)}
-        for key in table.foreign_keys:
-            assert key.ondelete in ("CASCADE", "SET NULL", "RESTRICT"), key
-            assert key.parent.name in leading, f"{table.name}.{key.parent.name} has no index"
-
-
-# A column that names another row without a foreign key, and why.
-BARE_IDS = {
-    "signal_id": "the sender's own id",
-    "request_id": "the request's",
-    "correlation_id": "the sender's",
-    "resource_id": "of any kind of thing",
-    "actor_id": "of any kind of actor",
-    "external_id": "the host's",
-    "account_id": "the broker's",
-    "client_order_id": "ours, sent to the broker",
-    "broker_order_id": "the broker's",
-    "broker_contract_id": "the broker's",
-    "execution_id": "the broker's",
-    "stripe_customer_id": "Stripe's",
-    "stripe_subscription_id": "Stripe's",
-    "inbox_id": "webhook_logs is the platform's, the inbox the core's",
-}
-
-
-def test_every_id_without_a_foreign_key_is_explained():
-    for mapper in Base.registry.mappers:
-        if mapper.class_.__module__.startswith("tradecore."):
-            for column in mapper.local_table.columns:
-                if column.name.endswith("_id") and not column.foreign_keys:
-                    assert column.name in BARE_IDS, f"{mapper.local_table.name}.{column.name}"
 
 
 def test_reading_an_enum_this_release_does_not_know_says_so(db):

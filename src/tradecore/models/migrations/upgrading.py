@@ -1,8 +1,8 @@
-"""Brings a database's tables up to this release; two processes that start at once do it once."""
+"""Brings a database's tables up to this release, and back; two processes that start at once do it once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from ...db import Database
 from ...db.conflicts import unreachable
-from ...db.revisions import VERSION_TABLE, applied, is_head
-from ...errors import LockTimeout
+from ...db.revisions import REVISIONS, VERSION_TABLE, applied, is_head, rows_of
+from ...errors import ConfigurationError, LockTimeout
 
 if TYPE_CHECKING:
     from ...db import AsyncDatabase
 
-__all__ = ["Target", "connected", "current", "scripts", "upgrade", "upgrade_async"]
+__all__ = ["Target", "connected", "current", "downgrade", "losses", "scripts", "upgrade", "upgrade_async"]
 
 Target = str | Database | Engine | Connection
 
@@ -79,14 +79,11 @@ def upgrade(target: Target, platform: bool = True) -> dict[str, str | None]:
             revisions = applied(connection)
         if is_head(revisions, platform or revisions["platform"] is not None):
             return revisions
-        _prepare(connection)
-        try:
-            with connection.begin(), _alone(connection):
-                platform = platform or applied(connection)["platform"] is not None
-                _run(connection, "heads" if platform else "core@head")
-                return applied(connection)
-        finally:
-            _restore(connection)
+        with _prepared(connection), connection.begin(), _alone(connection):
+            platform = platform or applied(connection)["platform"] is not None
+            to = "heads" if platform else "core@head"
+            _run(connection, to, lambda rows: scripts()._upgrade_revs(to, rows))
+            return applied(connection)
 
 
 async def upgrade_async(db: AsyncDatabase, platform: bool = True) -> dict[str, str | None]:
@@ -95,35 +92,111 @@ async def upgrade_async(db: AsyncDatabase, platform: bool = True) -> dict[str, s
         return await connection.run_sync(upgrade, platform)
 
 
+def downgrade(target: Target, to: str, *, lose: bool = False) -> dict[str, str | None]:
+    """Take the tables back to an earlier revision; what came after it is dropped with what is in it.
+
+    Stop every process first: a running release does not know the older tables.
+
+    Args:
+        target: a URL, a Database, an Engine, or a Connection not yet in a transaction.
+        to: the revision that is to remain, such as ``platform_0001``; ``platform@base`` takes the platform away.
+        lose: go on although tables that will be dropped have rows.
+
+    Returns:
+        The revision of each branch afterwards.
+
+    Raises:
+        ConfigurationError: there is no such revision below the database's, or rows would be lost (``lose``): each
+            table is named with how many.
+    """
+    with connected(target) as connection, _prepared(connection), connection.begin(), _alone(connection):
+        steps = _steps_down(connection, to)
+        lost = [] if lose else _losses(connection, steps)
+        if lost:
+            raise ConfigurationError.of(lost)
+        _run(connection, to, lambda _: steps)
+        return applied(connection)
+
+
+def losses(target: Target, to: str) -> list[str]:
+    """Return what :func:`downgrade` would lose, a sentence for each table that has rows.
+
+    Raises:
+        ConfigurationError: there is no such revision below the database's.
+    """
+    with connected(target) as connection, connection.begin():
+        return _losses(connection, _steps_down(connection, to))
+
+
+def _steps_down(connection: Connection, to: str) -> list[Any]:
+    script: Any = scripts()  # its annotation knows of one row only
+    known = {revision for branch in REVISIONS.values() for revision in branch} | {f"{b}@base" for b in REVISIONS}
+    rows = rows_of(connection)
+    if to not in known or not rows:
+        raise ConfigurationError(
+            f"there is nothing to go back to called {to!r} (known: {', '.join(sorted(known))}; the database has "
+            f"{', '.join(sorted(rows)) or 'no revision'})"
+        )
+    try:
+        return list(script._downgrade_revs(to, rows))
+    except CommandError as error:
+        raise ConfigurationError(f"this database cannot go back to {to}: {error}") from None
+
+
+def _losses(connection: Connection, steps: list[Any]) -> list[str]:
+    lost = []
+    for step in steps:
+        for table in step.revision.module.metadata.sorted_tables:
+            made_here = len(table.columns) > 1  # else it stands there for foreign keys to lead to
+            if made_here and (rows := connection.scalar(select(func.count()).select_from(table))):
+                lost.append(f"{table.name} has {rows} rows, which would be lost")
+    return lost
+
+
 def current(target: Target) -> dict[str, str | None]:
     """Return the revision of each branch (``core``, ``platform``); None for one that is not installed."""
     with connected(target) as connection, connection.begin():
         return applied(connection)
 
 
-def _run(connection: Connection, to: str) -> None:
-    script = scripts()
-
-    def steps(revision: Any, _: MigrationContext) -> Any:
-        return script._upgrade_revs(to, revision)
-
-    with EnvironmentContext(Config(), script, fn=steps, destination_rev=to) as environment:
+def _run(connection: Connection, to: str, steps: Callable[[Any], Any]) -> None:
+    with EnvironmentContext(Config(), scripts(), fn=lambda rows, _: steps(rows), destination_rev=to) as environment:
         environment.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=True)
         environment.run_migrations()
 
 
-def _prepare(connection: Connection) -> None:
-    # A snapshot would be older than the lock that is waited for first.
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {PATIENCE * 1000}")
-        connection.rollback()
-    else:
+@contextmanager
+def _prepared(connection: Connection) -> Iterator[None]:
+    """Set the connection up for a change of the schema, and give it back as it was."""
+    if connection.dialect.name != "sqlite":
+        # A snapshot would be older than the lock that is waited for first.
         connection.execution_options(isolation_level="READ COMMITTED")
+        try:
+            yield
+        finally:
+            if connection.dialect.name != "postgresql":
+                connection.detach()  # its time-out and isolation are not the pool's
+        return
+    # To the driver, since within a transaction SQLite ignores it: a table that is made anew must not take along the
+    # rows that refer to it.
+    enforced = _pragma(connection, "foreign_keys")
+    _pragma(connection, f"busy_timeout = {PATIENCE * 1000}")
+    _pragma(connection, "foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        _pragma(connection, f"foreign_keys = {enforced}")
+        connection.detach()
 
 
-def _restore(connection: Connection) -> None:
-    if connection.dialect.name != "postgresql":
-        connection.detach()  # its time-out and isolation are not the pool's
+def _pragma(connection: Connection, words: str) -> Any:
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA {words}")
+        row = cursor.fetchone()
+        return row[0] if row else None
+    finally:
+        cursor.close()
 
 
 @contextmanager
