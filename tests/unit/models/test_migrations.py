@@ -131,3 +131,18 @@ def test_the_command_line(sqlite_url, capsys, monkeypatch):
     assert main(["db", "current"]) == 0
     assert HEADS["platform"] in capsys.readouterr().out
     assert main(["db", "check"]) == 0
+
+
+def test_the_command_line_goes_back_only_when_told_twice(sqlite_url, capsys):
+    where = ["--database", sqlite_url]
+    assert main(["db", "upgrade", *where]) == 0
+    with Database(sqlite_url) as db, db.engine.begin() as connection:
+        connection.execute(text("INSERT INTO benchmarks VALUES (1, 'SPY', '2026-01-05', 1, 1, 1, 1, 1, '', '')"))
+    assert main(["db", "downgrade", *where]) == 2
+    assert "--to" in capsys.readouterr().err
+    assert main(["db", "downgrade", "--to", "platform_0001", *where]) == 1
+    assert "benchmarks has 1 rows, which would be lost" in capsys.readouterr().out
+    assert migrations.current(sqlite_url) == HEADS
+    assert main(["db", "downgrade", "--to", "platform_0001", "--yes", *where]) == 0
+    assert "platform_0001" in capsys.readouterr().out
+    assert main(["db", "downgrade", "--to", "nowhere", "--yes", *where]) == 2

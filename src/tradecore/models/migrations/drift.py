@@ -1,4 +1,7 @@
-"""Compares a database with the models: revisions, tables, columns, indexes, foreign keys, CHECKs, partitions."""
+"""Compares a database with the models: revisions, and everything that Alembic compares.
+
+Alembic does not look at the rest, which :mod:`.unseen` does.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, Table, inspect
+from sqlalchemy import Connection, ForeignKeyConstraint, Table, inspect
 
 from ...db import partitions
 from ...db.base import Root, clock_of
 from ...db.revisions import REVISIONS, VERSION_TABLE, applied
+from . import unseen
 from .upgrading import Target, connected
 
 __all__ = ["check", "tables_of"]
@@ -30,10 +34,15 @@ def tables_of(branch: str) -> list[Table]:
 def check(target: Target) -> list[str]:
     """Return everything in which the database differs from this release, a sentence each; empty when it is right.
 
-    Tables of others in the same database are left alone; the platform is looked at only where it is installed.
+    Tables, columns, types, indexes and uniques as Alembic sees them, and what it does not see: the delete rules of
+    foreign keys, missing or changed CHECKs and generated columns, stored words that no enumeration of this release
+    has (each table with enumerations is read once), partitions ahead. Tables of others in the same database are left
+    alone; the platform is looked at only where it is installed. The database is not changed.
     """
-    with connected(target) as connection, connection.begin():
-        return list(_findings(connection))
+    with connected(target) as connection, connection.begin() as transaction:
+        found = list(_findings(connection))
+        transaction.rollback()  # what was tried out
+        return found
 
 
 def _findings(connection: Connection) -> Iterator[str]:
@@ -46,7 +55,15 @@ def _findings(connection: Connection) -> Iterator[str]:
         return
     tables = [table for branch, revision in revisions.items() if revision is not None for table in tables_of(branch)]
     yield from _differences(connection, tables)
-    yield from _checks(connection, tables)
+    names = set(inspect(connection).get_table_names())
+    there = [table for table in tables if table.name in names]
+    yield from unseen.delete_rules(connection, there)
+    yield from unseen.expressions(connection, there)
+    yield from unseen.words(connection, there)
+    yield from _partitions(connection, there)
+
+
+def _partitions(connection: Connection, tables: Sequence[Table]) -> Iterator[str]:
     ahead = partitions.ahead(connection, tables, clock_of(connection).now())
     if ahead is not None and ahead < partitions.ENOUGH_AHEAD:
         yield f"only {max(ahead, 0)} partitions are ready ahead, wanted: {partitions.ENOUGH_AHEAD}"
@@ -65,25 +82,23 @@ def _differences(connection: Connection, tables: Sequence[Table]) -> Iterator[st
         return kind != "table" or name in names
 
     options = {"compare_type": True, "include_name": named, "include_object": included, "version_table": VERSION_TABLE}
+    changed = set()  # foreign keys that are there under another rule: both halves, told elsewhere in one sentence
+    steps = []
     for difference in compare_metadata(MigrationContext.configure(connection, opts=options), Root.metadata):
-        for step in difference if isinstance(difference, list) else [difference]:
+        steps += difference if isinstance(difference, list) else [difference]
+    removed = {_link(step[1]) for step in steps if step[0] == "remove_fk"}
+    added = {_link(step[1]) for step in steps if step[0] == "add_fk"}
+    changed = removed & added
+    for step in steps:
+        if not (isinstance(step[1], ForeignKeyConstraint) and _link(step[1]) in changed):
             yield _sentence(step)
+
+
+def _link(key: ForeignKeyConstraint) -> tuple[str, ...]:
+    return (key.table.name, *key.column_keys, key.referred_table.name)
 
 
 def _sentence(step: tuple[Any, ...]) -> str:
     words = str(step[0]).replace("_", " ")
     about = [getattr(part, "name", part) for part in step[1:] if part is not None and not isinstance(part, dict)]
     return f"{words}: {' '.join(str(part) for part in about)}"
-
-
-def _checks(connection: Connection, tables: Sequence[Table]) -> Iterator[str]:
-    """Alembic does not compare CHECKs; their names tell whether they are there."""
-    inspector = inspect(connection)
-    there_at_all = set(inspector.get_table_names())
-    for table in tables:
-        if table.name not in there_at_all:
-            continue
-        wanted = {str(check.name) for check in table.constraints if isinstance(check, CheckConstraint)}
-        there = {check["name"] for check in inspector.get_check_constraints(table.name)}
-        for name in sorted(wanted - there):
-            yield f"missing check: {table.name} {name}"
