@@ -54,7 +54,5 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _has_rules(session: Session) -> bool:
-    rules = select(RoutingRule.id).where(
-        RoutingRule.enabled.is_(True), RoutingRule.auto_execute.is_(True), RoutingRule.deleted_at.is_(None)
-    )
+    rules = select(RoutingRule.id).where(RoutingRule.enabled.is_(True), RoutingRule.auto_execute.is_(True))
     return session.scalars(rules.limit(1)).first() is not None

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, event
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, UniqueConstraint, event
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -16,6 +16,7 @@ from .types import ExactDecimal, UtcDateTime
 
 __all__ = [
     "CLOCK",
+    "LIVE_UNIQUE",
     "MINT",
     "NAMING",
     "Base",
@@ -37,6 +38,9 @@ NAMING = {
 
 CLOCK, MINT = "tradecore.clock", "tradecore.mint"
 """Keys under which a Database leaves its clock and its id mint on every connection and session it makes."""
+
+LIVE_UNIQUE = "tradecore.live_unique"
+"""Key in a column's info: the columns that are unique together with it, among the rows that live."""
 
 
 def _minted(context: DefaultExecutionContext) -> int:
@@ -76,6 +80,8 @@ class Root(DeclarativeBase):
         """Add what every table needs: InnoDB and UTF-8 on MySQL, the partition key where one is declared."""
         keywords.setdefault("mysql_engine", "InnoDB")
         keywords.setdefault("mysql_charset", "utf8mb4")
+        marks = [item for item in arguments if isinstance(item, Column) and LIVE_UNIQUE in item.info]
+        arguments = (*arguments, *(UniqueConstraint(*mark.info[LIVE_UNIQUE], mark.name) for mark in marks))
         if getattr(cls, "__partition_by__", None) is not None:
             keywords.setdefault("postgresql_partition_by", "RANGE (id)")
             keywords.setdefault("info", {})["partition_by"] = cls.__partition_by__  # type: ignore[attr-defined]

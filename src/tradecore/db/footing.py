@@ -25,6 +25,7 @@ from ..redact import redact_text
 from . import partitions
 from .base import CLOCK, MINT, Base
 from .engines import Settings, arm, in_memory, parse_url
+from .guarding import guard
 from .ids import NODES, Mint
 from .leases import Lease, acquire_at
 from .moment import server_now
@@ -104,6 +105,7 @@ class Footing:
     def arm(self, engine: Engine) -> None:
         """Set up the connections ``engine`` will make."""
         arm(engine, self.settings, self.belongings)
+        guard(engine)
 
     @property
     def node_due(self) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from ..errors import StaleVersion
 from .base import Versioned
+from .hiding import WITH_DELETED
 
 __all__ = ["count_up", "count_up_bulk"]
 
@@ -43,7 +44,9 @@ def _compare(session: Session, kind: type[Any], rows: dict[int, Any]) -> None:
     for start in range(0, len(ids), _CHUNK):
         chunk = ids[start : start + _CHUNK]
         query = select(table.c.id, table.c.version).where(table.c.id.in_(chunk)).order_by(table.c.id).with_for_update()
-        there.update(tuple(found) for found in session.connection().execute(query))
+        # A row that is deleted, but stays, is compared like any other.
+        seen = session.connection().execute(query, execution_options={WITH_DELETED: True})
+        there.update(tuple(found) for found in seen)
     for key, row in rows.items():
         read = inspect(row).committed_state.get("version", row.version)
         if there.get(key) != read:

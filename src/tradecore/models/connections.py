@@ -6,11 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped, Words
-from ..db.constraints import Generated, at_least_zero, positive
+from ..db.constraints import at_least_zero, positive
+from ..db.soft_delete import live_unique
 from ..trading import Direction, Environment
 from .columns import Amount, Key40, Key100, Name, link, to_many, to_one
 from .enums import ConnectionStatus
@@ -27,7 +27,6 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
     """An account at a broker. Without a user it is the house's, and its name is unique among those that live."""
 
     __tablename__ = "broker_connections"
-    __table_args__ = (UniqueConstraint("name", "house"),)
 
     user_id: Mapped[int | None] = link("users", "CASCADE")
     broker: Mapped[Key40]
@@ -42,9 +41,7 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
     account_type: Mapped[str | None] = mapped_column(Words(40))
     last_connected_at: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(Words)
-    house: Mapped[int | None] = mapped_column(
-        Integer, Generated("CASE WHEN user_id IS NULL AND deleted_at IS NULL THEN 1 END"), sort_order=983
-    )
+    house: Mapped[int | None] = live_unique("name", when="user_id IS NULL")
 
     user: Mapped[User | None] = to_one()
     rules: Mapped[list[RoutingRule]] = to_many(order_by="RoutingRule.priority")

@@ -6,11 +6,12 @@ import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Date, Integer, String, Text, UniqueConstraint
+from sqlalchemy import Date, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..db import Base, Currency, EnumString, ExactString, SoftDeleted, Timestamped
-from ..db.constraints import Generated, at_least_zero, in_order, positive
+from ..db.constraints import at_least_zero, in_order, positive
+from ..db.soft_delete import live_unique
 from ..trading import AssetClass
 from .columns import Amount, Key40, Key128, Name, SymbolKey, link, to_many, to_one
 from .enums import ContractSize, PositionSizeType, TimeRange
@@ -36,7 +37,7 @@ class Strategy(SoftDeleted, Timestamped, Base):
     """Something that sends signals under its symbol, which is unique among the strategies that live."""
 
     __tablename__ = "strategies"
-    __table_args__ = (UniqueConstraint("symbol", "live"), *positive("micro_to_mini_ratio", whole=True))
+    __table_args__ = (*positive("micro_to_mini_ratio", whole=True),)
 
     symbol: Mapped[str] = mapped_column(ExactString(100))
     name: Mapped[Name] = mapped_column(default="")
@@ -46,10 +47,7 @@ class Strategy(SoftDeleted, Timestamped, Base):
     active: Mapped[bool] = mapped_column(default=True)
     contract_size: Mapped[ContractSize | None] = mapped_column(EnumString(ContractSize))
     micro_to_mini_ratio: Mapped[int] = mapped_column(default=10)
-    # A partial unique index would do, but MariaDB drops its WHERE in silence.
-    live: Mapped[int | None] = mapped_column(
-        Integer, Generated("CASE WHEN deleted_at IS NULL THEN 1 END"), sort_order=983
-    )
+    live: Mapped[int | None] = live_unique("symbol")
 
     trades: Mapped[list[Trade]] = to_many()
     positions: Mapped[list[OpenPosition]] = to_many()

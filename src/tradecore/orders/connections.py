@@ -20,7 +20,7 @@ def connection_of(session: Session, account: str) -> BrokerConnection | None:
     """Return the live connection of an account: the house's by its name, a user's by ``broker:id``."""
     if not has_platform(session):
         return None
-    live = select(BrokerConnection).where(BrokerConnection.deleted_at.is_(None))
+    live = select(BrokerConnection)
     _, _, number = account.rpartition(":")
     if ":" in account and number.isdecimal():
         return session.execute(live.where(BrokerConnection.id == int(number))).scalar_one_or_none()

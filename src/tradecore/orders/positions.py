@@ -34,16 +34,12 @@ def live_strategy(session: Session, strategy: str) -> Strategy | None:
     """Return the live strategy called ``strategy``; None where there is none, or no platform."""
     if not has_platform(session):
         return None
-    return session.execute(
-        select(Strategy).where(Strategy.symbol == strategy, Strategy.deleted_at.is_(None))
-    ).scalar_one_or_none()
+    return session.execute(select(Strategy).where(Strategy.symbol == strategy)).scalar_one_or_none()
 
 
 def strategy_id_of(session: Session, strategy: str) -> int | None:
     """Return the id of the live strategy called ``strategy``, or None."""
-    return session.execute(
-        select(Strategy.id).where(Strategy.symbol == strategy, Strategy.deleted_at.is_(None))
-    ).scalar_one_or_none()
+    return session.execute(select(Strategy.id).where(Strategy.symbol == strategy)).scalar_one_or_none()
 
 
 def multiplier_of(session: Session, symbol: str) -> Decimal:

@@ -157,8 +157,6 @@ def _destinations(session: Session, signal: Signal, route: str | None) -> Sequen
         .where(
             RoutingRule.enabled.is_(True),
             RoutingRule.auto_execute.is_(True),
-            RoutingRule.deleted_at.is_(None),
-            BrokerConnection.deleted_at.is_(None),
             or_(RoutingRule.strategy_id.is_(None), Strategy.symbol == signal.strategy),
             or_(RoutingRule.direction.is_(None), RoutingRule.direction == signal.direction),
         )

@@ -143,9 +143,7 @@ def _rule(session: Session, wanted: Rule) -> None:
     if problems or connection is None:
         raise ConfigurationError.of(problems)
     name = wanted.name or f"{wanted.strategy or 'any'} to {wanted.broker}"
-    rule = session.execute(
-        select(RoutingRule).where(RoutingRule.name == name, RoutingRule.deleted_at.is_(None))
-    ).scalar_one_or_none()
+    rule = session.execute(select(RoutingRule).where(RoutingRule.name == name)).scalar_one_or_none()
     if rule is None:
         rule = RoutingRule(user_id=None, name=name)
         session.add(rule)

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from ..simulators import AlpacaSimulator
 
 __all__ = ["tradecore_broker", "tradecore_clock", "tradecore_core", "tradecore_database_url"]
+
+
+def pytest_configure() -> None:
+    """Have statements that would show deleted rows refused, where production only tells the log."""
+    os.environ.setdefault("TRADECORE_STRICT", "1")
 
 
 @pytest.fixture

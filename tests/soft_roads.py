@@ -1,0 +1,459 @@
+"""Forty roads by which a deleted row could be read or written, each a function that tells whether it stayed hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import ForeignKey, delete, exists, func, insert, literal, select, text, union, update
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import (
+    Mapped,
+    Session,
+    aliased,
+    joinedload,
+    make_transient_to_detached,
+    mapped_column,
+    relationship,
+    selectinload,
+    subqueryload,
+)
+
+from tradecore.db import Base, SoftDeleted
+from tradecore.db.soft_delete import WITH_DELETED, live_unique
+
+THEN = datetime(2026, 1, 2, tzinfo=UTC)
+SEEN = {WITH_DELETED: True}
+
+filings = sa.Table(
+    "road_filings",
+    Base.metadata,
+    sa.Column("book_id", ForeignKey("road_books.id", ondelete="RESTRICT"), primary_key=True),
+    sa.Column("tag_id", ForeignKey("road_tags.id", ondelete="RESTRICT"), primary_key=True, index=True),
+)
+
+
+class Shelf(SoftDeleted, Base):
+    __tablename__ = "road_shelves"
+
+    name: Mapped[str] = mapped_column(sa.String(40))
+    live: Mapped[int | None] = live_unique("name")
+    books: Mapped[list[Book]] = relationship(back_populates="shelf", info={"soft_cascade": True}, order_by="Book.id")
+    sign: Mapped[Sign | None] = relationship(back_populates="shelf", info={"soft_cascade": True})
+
+
+class Book(SoftDeleted, Base):
+    __tablename__ = "road_books"
+
+    title: Mapped[str] = mapped_column(sa.String(40))
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("road_shelves.id", ondelete="RESTRICT"), index=True)
+    sequel_of: Mapped[int | None] = mapped_column(ForeignKey("road_books.id", ondelete="RESTRICT"), index=True)
+    shelf: Mapped[Shelf] = relationship(back_populates="books")
+    tags: Mapped[list[Tag]] = relationship(secondary=filings)
+    loans: Mapped[list[Loan]] = relationship(back_populates="book")
+
+
+class Tag(SoftDeleted, Base):
+    __tablename__ = "road_tags"
+
+    word: Mapped[str] = mapped_column(sa.String(40))
+
+
+class Sign(SoftDeleted, Base):
+    __tablename__ = "road_signs"
+
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("road_shelves.id", ondelete="RESTRICT"), index=True)
+    shelf: Mapped[Shelf] = relationship(back_populates="sign")
+
+
+class Loan(Base):
+    """An ordinary row that points to a deletable one."""
+
+    __tablename__ = "road_loans"
+
+    book_id: Mapped[int] = mapped_column(ForeignKey("road_books.id", ondelete="RESTRICT"), index=True)
+    reader: Mapped[str] = mapped_column(sa.String(40))
+    book: Mapped[Book | None] = relationship(back_populates="loans")
+
+
+TABLES = [Shelf.__table__, Tag.__table__, Book.__table__, filings, Sign.__table__, Loan.__table__]
+LIVE, DEAD = 1, 2  # ids in every table
+
+
+def fill(session: Session) -> None:
+    """One live row and one deleted row of everything: the deleted ones on and of the live ones."""
+    gone = {"deleted_at": THEN, "delete_batch": 7}
+    session.add_all([Shelf(id=LIVE, name="live"), Shelf(id=DEAD, name="dead", **gone)])
+    session.flush()
+    session.add_all(
+        [Book(id=LIVE, title="live", shelf_id=LIVE), Tag(id=LIVE, word="live"), Tag(id=DEAD, word="dead", **gone)]
+    )
+    session.flush()
+    session.add_all(
+        [Book(id=DEAD, title="dead", shelf_id=LIVE, sequel_of=LIVE, **gone), Sign(id=DEAD, shelf_id=LIVE, **gone)]
+    )
+    session.flush()
+    session.add_all([Loan(id=LIVE, book_id=LIVE, reader="live"), Loan(id=DEAD, book_id=DEAD, reader="dead")])
+    links = [{"book_id": LIVE, "tag_id": LIVE}, {"book_id": LIVE, "tag_id": DEAD}]
+    session.execute(filings.insert(), links)
+
+
+@dataclass(frozen=True)
+class Road:
+    """A road: ``walk(session)`` is True where what it promises is kept, and raises where the road is closed."""
+
+    name: str
+    walk: Callable[[Session], bool]
+    closed: bool = False
+
+
+ROADS: list[Road] = []
+
+
+def road(walk: Callable[[Session], bool]) -> Callable[[Session], bool]:
+    ROADS.append(Road(walk.__name__.removeprefix("by_"), walk))
+    return walk
+
+
+def closed(walk: Callable[[Session], bool]) -> Callable[[Session], bool]:
+    ROADS.append(Road(walk.__name__.removeprefix("by_"), walk, closed=True))
+    return walk
+
+
+def titles(rows: Any) -> bool:
+    """Whether exactly the live book was seen."""
+    return [row if isinstance(row, str) else row.title for row in rows] == ["live"]
+
+
+def hold_deleted(session: Session, kind: type[Any] = Book) -> Any:
+    """Have the session hold the deleted row."""
+    return session.execute(select(kind).where(kind.id == DEAD), execution_options=SEEN).scalar_one()
+
+
+def stored(session: Session, kind: type[Any], key: int) -> tuple[Any, ...] | None:
+    """What the table holds, whatever the session would say."""
+    table = kind.__table__
+    query = select(table.c.deleted_at, table.c.delete_batch).where(table.c.id == key)
+    return session.connection().execute(query, execution_options=SEEN).one_or_none()
+
+
+@road
+def by_get(session: Session) -> bool:
+    return session.get(Book, DEAD) is None and session.get(Book, LIVE) is not None
+
+
+@road
+def by_get_of_a_loaded_row(session: Session) -> bool:
+    held = hold_deleted(session)
+    return session.get(Book, DEAD) is None and held is not None
+
+
+@road
+def by_get_one(session: Session) -> bool:
+    held = hold_deleted(session)
+    try:
+        session.get_one(Book, DEAD)
+    except NoResultFound:
+        return held is not None
+    return False
+
+
+@road
+def by_get_locked_or_anew(session: Session) -> bool:
+    held = hold_deleted(session)
+    found = session.get(Book, DEAD, with_for_update=True), session.get(Book, DEAD, populate_existing=True)
+    return found == (None, None) and held is not None
+
+
+@road
+def by_select(session: Session) -> bool:
+    return titles(session.scalars(select(Book)))
+
+
+@road
+def by_column(session: Session) -> bool:
+    return titles(session.scalars(select(Book.title)))
+
+
+@road
+def by_alias(session: Session) -> bool:
+    other = aliased(Book)
+    return (
+        titles(session.scalars(select(other)))
+        and not session.execute(select(Book, other).join(other, other.sequel_of == Book.id)).all()
+    )
+
+
+@road
+def by_join(session: Session) -> bool:
+    return session.scalars(select(Loan.reader).join(Loan.book)).all() == ["live"]
+
+
+@road
+def by_outer_join(session: Session) -> bool:
+    query = select(Loan.reader, Book.title).outerjoin(Loan.book).order_by(Loan.id)
+    return [tuple(row) for row in session.execute(query)] == [("live", "live"), ("dead", None)]
+
+
+@road
+def by_lazy_many_to_one(session: Session) -> bool:
+    return session.get_one(Loan, DEAD).book is None and session.get_one(Loan, LIVE).book is not None
+
+
+@road
+def by_lazy_many_to_one_of_a_loaded_row(session: Session) -> bool:
+    held = hold_deleted(session)
+    return session.get_one(Loan, DEAD).book is None and held is not None
+
+
+@road
+def by_lazy_one_to_many(session: Session) -> bool:
+    return titles(session.get_one(Shelf, LIVE).books)
+
+
+@road
+def by_lazy_one_to_one(session: Session) -> bool:
+    return session.get_one(Shelf, LIVE).sign is None
+
+
+@road
+def by_lazy_many_to_many(session: Session) -> bool:
+    return [tag.word for tag in session.get_one(Book, LIVE).tags] == ["live"]
+
+
+def _loans(session: Session, how: Any) -> bool:
+    loans = session.scalars(select(Loan).options(how(Loan.book)).order_by(Loan.id)).all()
+    return [loan.book and loan.book.title for loan in loans] == ["live", None]
+
+
+def _shelves(session: Session, how: Any) -> bool:
+    shelf = session.scalars(select(Shelf).options(how(Shelf.books))).unique().one()
+    return titles(shelf.books)
+
+
+def _tagged(session: Session, how: Any) -> bool:
+    book = session.scalars(select(Book).options(how(Book.tags))).unique().one()
+    return [tag.word for tag in book.tags] == ["live"]
+
+
+@road
+def by_joined_one_to_many(session: Session) -> bool:
+    return _shelves(session, joinedload)
+
+
+@road
+def by_joined_many_to_one(session: Session) -> bool:
+    return _loans(session, joinedload)
+
+
+@road
+def by_joined_many_to_many(session: Session) -> bool:
+    return _tagged(session, joinedload)
+
+
+@road
+def by_selectin_one_to_many(session: Session) -> bool:
+    return _shelves(session, selectinload)
+
+
+@road
+def by_selectin_many_to_one(session: Session) -> bool:
+    held = hold_deleted(session)
+    return _loans(session, selectinload) and held is not None
+
+
+@road
+def by_selectin_many_to_many(session: Session) -> bool:
+    return _tagged(session, selectinload)
+
+
+@road
+def by_subquery_load(session: Session) -> bool:
+    return _shelves(session, subqueryload) and _tagged(session, subqueryload) and _loans(session, subqueryload)
+
+
+@road
+def by_exists(session: Session) -> bool:
+    return session.scalars(select(Loan.reader).where(exists().where(Book.id == Loan.book_id))).all() == ["live"]
+
+
+@road
+def by_any(session: Session) -> bool:
+    return not session.scalars(select(Shelf).where(Shelf.books.any(Book.title == "dead"))).all()
+
+
+@road
+def by_has(session: Session) -> bool:
+    return session.scalars(select(Loan.reader).where(Loan.book.has())).all() == ["live"]
+
+
+@road
+def by_in(session: Session) -> bool:
+    return session.scalars(select(Loan.reader).where(Loan.book_id.in_(select(Book.id)))).all() == ["live"]
+
+
+@road
+def by_scalar_subquery(session: Session) -> bool:
+    title = select(Book.title).where(Book.id == Loan.book_id).scalar_subquery()
+    return [tuple(row) for row in session.execute(select(Loan.reader, title).order_by(Loan.id))] == [
+        ("live", "live"),
+        ("dead", None),
+    ]
+
+
+@road
+def by_derived_table(session: Session) -> bool:
+    derived = select(Book.title, Book.id).subquery()
+    return titles(session.scalars(select(derived.c.title))) and titles(
+        session.scalars(select(aliased(Book, select(Book).subquery())))
+    )
+
+
+@road
+def by_cte(session: Session) -> bool:
+    return titles(session.scalars(select(select(Book.title).cte().c.title)))
+
+
+@road
+def by_recursive_cte(session: Session) -> bool:
+    series = select(Book.id, Book.title).where(Book.sequel_of.is_(None)).cte(recursive=True)
+    series = series.union_all(select(Book.id, Book.title).join(series, Book.sequel_of == series.c.id))
+    return titles(session.scalars(select(series.c.title)))
+
+
+@road
+def by_union(session: Session) -> bool:
+    both = union(select(Book.title), select(Book.title).where(Book.id > 0))
+    return titles(session.scalars(both)) and titles(session.scalars(select(Book).from_statement(select(Book))))
+
+
+@road
+def by_insert_from_select(session: Session) -> bool:
+    source = select(Book.id + 10, Book.id, Book.title)
+    session.execute(insert(Loan).from_select(["id", "book_id", "reader"], source))
+    session.execute(
+        insert(Loan.__table__).from_select(["id", "book_id", "reader"], select(Book.id + 20, Book.id, Book.title))
+    )
+    return session.scalars(select(Loan.reader).where(Loan.id > 10)).all() == ["live", "live"]
+
+
+@road
+def by_count(session: Session) -> bool:
+    counts = [
+        session.scalar(select(func.count()).select_from(Book)),
+        session.scalar(select(func.count(Book.id))),
+        session.query(Book).count(),
+        session.scalar(select(func.count()).select_from(select(Book).subquery())),
+    ]
+    return counts == [1, 1, 1, 1]
+
+
+@road
+def by_update(session: Session) -> bool:
+    changed = session.execute(update(Book).values(title="new").where(literal(value=True)))
+    title = select(Book.__table__.c.title).where(Book.__table__.c.id == DEAD)
+    return changed.rowcount == 1 and session.connection().execute(title, execution_options=SEEN).scalar() == "dead"
+
+
+@road
+def by_delete(session: Session) -> bool:
+    session.execute(delete(Sign))
+    gone = session.execute(delete(Tag)).rowcount
+    live, dead = stored(session, Tag, LIVE), stored(session, Tag, DEAD)
+    return gone == 1 and live is not None and live[0] is not None and dead is not None and dead[1] == 7
+
+
+@road
+def by_session_delete(session: Session) -> bool:
+    shelf = session.get_one(Shelf, LIVE)
+    session.delete(shelf)
+    session.flush()
+    kept = stored(session, Shelf, LIVE), stored(session, Book, LIVE)
+    return session.get(Shelf, LIVE) is None and all(row is not None and row[0] is not None for row in kept)
+
+
+@road
+def by_merge_or_refresh(session: Session) -> bool:
+    copy = Book(id=DEAD, title="again", shelf_id=LIVE, sequel_of=None, deleted_at=None)
+    make_transient_to_detached(copy)
+    back = []
+    for prepare in (hold_deleted, lambda _: session.expunge_all()):
+        held = prepare(session)
+        try:
+            with session.begin_nested():
+                session.merge(copy)
+                session.flush()
+        except Exception:
+            pass
+        back.append((held, stored(session, Book, DEAD)))
+        session.expunge_all()
+    live = session.get_one(Book, LIVE)
+    session.connection().execute(
+        Book.__table__.update().values(deleted_at=THEN).where(Book.__table__.c.id == LIVE), execution_options=SEEN
+    )
+    try:
+        session.refresh(live)
+    except sa.exc.InvalidRequestError:
+        anew = session.scalars(select(Book).execution_options(populate_existing=True)).all()
+        return not anew and all(row is not None and row[0] is not None for _, row in back)
+    return False
+
+
+@closed
+def by_delete_orphan(session: Session) -> bool:
+    class Own(sa.orm.DeclarativeBase):
+        pass
+
+    class Leaf(SoftDeleted, Own):
+        __tablename__ = "road_leaves"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        tree_id: Mapped[int] = mapped_column(ForeignKey("road_trees.id", ondelete="RESTRICT"))
+
+    class Tree(Own):
+        __tablename__ = "road_trees"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        leaves: Mapped[list[Leaf]] = relationship(cascade="all, delete-orphan")
+
+    try:
+        Own.registry.configure()
+    finally:
+        Own.registry.dispose()
+    return False
+
+
+@closed
+def by_table_through_the_session(session: Session) -> bool:
+    refused = 0
+    table = Book.__table__
+    for statement in (
+        select(table),
+        select(table.alias().c.title),
+        select(Loan.reader).join(table, table.c.id == Loan.book_id),
+        update(table).values(title="new"),
+        delete(table),
+    ):
+        try:
+            session.execute(statement)
+        except Exception as error:
+            refused += 1
+            last = error
+    if refused == 5:
+        raise last
+    return False
+
+
+@closed
+def by_entity_on_a_connection(session: Session) -> bool:
+    return titles(session.connection().execute(select(Book)).scalars("title"))
+
+
+@closed
+def by_text(session: Session) -> bool:
+    try:
+        session.connection().exec_driver_sql("SELECT title FROM road_books").scalars().all()
+    except Exception:
+        return titles(session.execute(text("SELECT b.title FROM road_books AS b")).scalars())
+    return False
