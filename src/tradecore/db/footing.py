@@ -105,7 +105,7 @@ class Footing:
     def arm(self, engine: Engine) -> None:
         """Set up the connections ``engine`` will make."""
         arm(engine, self.settings, self.belongings)
-        guard(engine)
+        self.watch = guard(engine)
 
     @property
     def node_due(self) -> bool:

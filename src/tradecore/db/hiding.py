@@ -147,7 +147,9 @@ def _check_upsert(state: ORMExecuteState, table: Any) -> None:
         safe = bool(_live_columns(table)) and not named & {column.key for column in table.primary_key}
     else:
         target = {getattr(element, "name", element) for element in clause.inferred_target_elements or ()}
-        safe = bool(target & _live_columns(table)) or clause.constraint_target in _live_constraints(table)
+        safe = bool(target & _live_columns(table)) or getattr(clause, "constraint_target", None) in _live_constraints(
+            table
+        )
     if not safe:
         raise ConfigurationError(
             f"this upsert into {table.name} could write into a deleted row: name a key of live_unique(), or say "

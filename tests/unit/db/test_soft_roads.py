@@ -1,7 +1,8 @@
 """Forty roads to a deleted row: thirty-six see none, four are closed, and none leaks; in both colours."""
 
 import pytest
-from tests.soft_roads import ROADS, TABLES, fill
+from tests.soft_models import TABLES, fill
+from tests.soft_roads import ROADS
 
 from tradecore.db import AsyncDatabase, Base, Database
 from tradecore.errors import ConfigurationError
