@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipDirection,
 from ..errors import ConfigurationError
 from .base import LIVE_UNIQUE, SoftDeleted
 
-__all__ = ["Bond", "batched", "bonds_above", "bonds_below", "key_of", "soft_models"]
+__all__ = ["Bond", "batched", "bonds_above", "bonds_below", "check", "key_of", "soft_models"]
 
 T = TypeVar("T")
 _CHUNK = 500
@@ -101,7 +101,12 @@ def _bond(mapper: Mapper[Any], relation: RelationshipProperty[Any]) -> Bond:
 
 
 @event.listens_for(Mapper, "mapper_configured")
-def _configured(mapper: Mapper[Any], kind: type[Any]) -> None:
+def check(mapper: Mapper[Any], kind: type[Any]) -> None:
+    """Refuse what would remove rows that are to stay, as soon as a model is configured.
+
+    Raises:
+        ConfigurationError: lists every relationship and unique that would.
+    """
     problems = [problem for relation in mapper.relationships for problem in _problems(relation)]
     if issubclass(kind, SoftDeleted):
         problems += _plain_uniques(kind, mapper.local_table)

@@ -67,23 +67,23 @@ _GONE: dict[type[Any], _Criterion] = {}
 def hide(state: ORMExecuteState) -> Result[Any] | None:
     """Have a statement see what it may; the one listener of ``do_orm_execute`` for deleted rows."""
     statement: Any = state.statement
-    if not state.is_orm_statement:
+    if state.is_orm_statement:
+        if statement.is_select or statement.is_from_statement:
+            # A column load fetches what is missing of a row already in hand.
+            if not state.is_column_load:
+                _see(state, state.execution_options)
+        elif state.is_delete:
+            return _deleted(state)
+        elif state.is_update:
+            _refuse_by_key(state)
+            _see(state, state.execution_options)
+        elif state.is_insert:
+            _inserted(state)
+    else:
         if not isinstance(statement, TextClause):
             state.update_execution_options(**{CHECKED: True})
         if statement.is_dml and statement.is_insert:
             _inserted(state)
-        return None
-    if state.is_select or state.is_from_statement:
-        # A column load fetches what is missing of a row already in hand.
-        if not state.is_column_load:
-            _see(state, state.execution_options)
-    elif state.is_delete:
-        return _deleted(state)
-    elif state.is_update:
-        _refuse_by_key(state)
-        _see(state, state.execution_options)
-    elif state.is_insert:
-        _inserted(state)
     return None
 
 
@@ -93,8 +93,10 @@ def _see(state: ORMExecuteState, options: Mapping[str, Any]) -> None:
         if not state.is_relationship_load:
             wanted = [_GONE.get(kind) or _GONE.setdefault(kind, _Criterion(kind, True)) for kind in _selected(state)]
             state.statement = statement.options(*wanted)
-    elif not options.get(WITH_DELETED) and not options.get(PURGE) and _LIVE not in statement._with_options:
-        state.statement = statement.options(_LIVE)
+    elif not ((options.get(WITH_DELETED)) or PURGE in options or _LIVE in statement._with_options):
+        # What .options(_LIVE) does, without its looking at what kind of thing that is: for every statement it counts.
+        state.statement = seeing = statement._generate()
+        seeing._with_options += (_LIVE,)
 
 
 def _selected(state: ORMExecuteState) -> list[type[Any]]:

@@ -88,6 +88,6 @@ def _rolled_back(session: Session, *_: Any) -> None:
 def _executing(state: ORMExecuteState) -> Result[Any] | None:
     # One listener: two that both run a statement of their own would nest.
     result = hide(state)
-    if result is None:
+    if result is None and state.is_update:
         count_up_bulk(state)
     return result

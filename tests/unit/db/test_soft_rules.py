@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
+    delete,
     insert,
     select,
     text,
