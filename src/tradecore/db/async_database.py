@@ -13,7 +13,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
 
 from ..clock import Clock
@@ -21,12 +21,16 @@ from ..errors import DeadlineExceeded
 from . import leases
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
 from .database import PLATFORM_TABLE
-from .engines import Isolation, Settings, engine_arguments
+from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
 from .footing import Footing, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import AsyncLane
+from .pools import PoolStats
+from .reading import ROAD
 from .revisions import require_migrated
+from .roads import ReadingSession, Road
 from .session import TradeSession
+from .sights import has_written
 
 __all__ = ["AsyncDatabase"]
 
@@ -51,16 +55,36 @@ class AsyncDatabase(Footing):
         lock_timeout: float = 5.0,
         tries: int = 8,
         isolation: Isolation = "snapshot",
+        replicas: Sequence[str | URL] = (),
+        replica_wait: float = 1.0,
+        lag_limit: float = 10.0,
+        held_limit: float = 60.0,
+        trace_connections: bool = False,
     ) -> None:
         """Describe the database; see :class:`~tradecore.db.Database`.
 
         Raises:
             ConfigurationError: for a wrong URL, or a driver that is not installed.
         """
-        settings = Settings(isolation, echo, pool_size, statement_timeout, lock_timeout)
-        super().__init__(url, settings, clock, tries, asynchronous=True)
+        settings = Settings(
+            isolation,
+            echo,
+            pool_size,
+            statement_timeout,
+            lock_timeout,
+            held_limit=held_limit,
+            trace_connections=trace_connections,
+            replica_wait=replica_wait,
+            lag_limit=lag_limit,
+        )
+        super().__init__(url, replicas, settings, clock, tries, asynchronous=True)
         self.engine = create_async_engine(self.dialled, **engine_arguments(self.dialled, settings, asynchronous=True))
         self.arm(self.engine.sync_engine)
+        far = replica_settings(settings)
+        self._far_engines = [
+            create_async_engine(one, **engine_arguments(one, far, asynchronous=True)) for one in self.replica_urls
+        ]
+        self.lend([engine.sync_engine for engine in self._far_engines])
         self._sessions = async_sessionmaker(
             self.engine, sync_session_class=TradeSession, expire_on_commit=False, info=dict(self.belongings)
         )
@@ -89,6 +113,55 @@ class AsyncDatabase(Footing):
                 raise
             raise said from error
 
+    @asynccontextmanager
+    async def read(self, token: str | None = None) -> AsyncIterator[AsyncSession]:
+        """One transaction that only reads, at one server for its whole length; see :meth:`Database.read`."""
+        await self._part_from_parent()
+        try:
+            async with self._reading(self.road(self.engine.sync_engine, token)) as session:
+                yield session
+        except Exception as error:
+            said = spoken(error)
+            if said is error:
+                raise
+            raise said from error
+
+    async def run_read(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:
+        """Run ``fn(session, *args, **kwargs)`` in a transaction of :meth:`read`; see :meth:`Database.run_read`."""
+        await self._part_from_parent()
+        began = time.monotonic()
+        for attempt in range(1, self.tries + 1):
+            try:
+                async with self._reading(self.road(self.engine.sync_engine, None, attempt)) as session:
+                    return await session.run_sync(fn, *args, **kwargs)
+            except Exception as error:
+                await asyncio.sleep(pause_or_raise(error, attempt, self.tries, time.monotonic() - began, self.patience))
+        raise AssertionError("the last try returns or raises")
+
+    @asynccontextmanager
+    async def _reading(self, road: Road) -> AsyncIterator[AsyncSession]:
+        session = AsyncSession(
+            sync_session_class=ReadingSession, expire_on_commit=False, info={**self.belongings, ROAD: road}
+        )
+        with self.alone_in_memory():
+            try:
+                yield session
+                await session.flush()  # there is nothing to write, or it is refused
+            except BaseException as error:
+                road.blame(error)
+                raise
+            finally:
+                # Shielded, as SQLAlchemy does it: a cancelled task must give its connection back all the same.
+                await asyncio.shield(asyncio.ensure_future(_leave(session, road)))
+
+    async def token(self) -> str:
+        """Return how far what this task wrote has come; see :meth:`Database.token`."""
+        sight = self.sights.present()
+        if sight is not None and sight.due:
+            async with self.engine.connect() as connection:
+                await connection.run_sync(sight.resolve)
+        return sight.position.token if sight is not None and sight.position is not None else ""
+
     async def _run(self, fn: Callable[Concatenate[Session, P], A], *args: P.args, **kwargs: P.kwargs) -> A:
         began = time.monotonic()
         for attempt in range(1, self.tries + 1):
@@ -105,6 +178,7 @@ class AsyncDatabase(Footing):
             async with self._sessions() as session:
                 yield session
                 await session.flush()
+                wrote = has_written(session.sync_session)
                 try:
                     await session.commit()
                 except DBAPIError as error:
@@ -112,10 +186,16 @@ class AsyncDatabase(Footing):
                     if failure is error:
                         raise
                     raise failure from error
+                if wrote:
+                    self.sights.note()
+
+    async def _part_from_parent(self) -> None:
+        if self.forked():
+            for engine in (self.engine, *self._far_engines):
+                await engine.dispose(close=False)
 
     async def _prepare(self) -> None:
-        if self.forked():
-            await self.engine.dispose(close=False)
+        await self._part_from_parent()
         if self.node_due:
             self.seat(await self._run(take_node, self.holder))
 
@@ -161,12 +241,17 @@ class AsyncDatabase(Footing):
         """
         started = time.monotonic()
         try:
-            async with asyncio.timeout(timeout), self.engine.connect() as connection:
+            async with asyncio.timeout(timeout), self._engine_to_ping().connect() as connection:
                 await connection.execution_options(tradecore_read=True)
                 await connection.exec_driver_sql("SELECT 1")
         except TimeoutError:
             raise DeadlineExceeded(f"the database did not answer within {timeout:g} s") from None
         return time.monotonic() - started
+
+    def _engine_to_ping(self) -> AsyncEngine:
+        if not self.is_full(self.engine.pool):
+            return self.engine
+        return create_async_engine(self.dialled, **unpooled_arguments(self.dialled, self.settings))
 
     async def look_for_platform(self) -> bool:
         """Look up whether the platform's tables are installed, and keep the answer for :attr:`platform`."""
@@ -203,13 +288,14 @@ class AsyncDatabase(Footing):
         except (DBAPIError, PoolTimeout) as error:
             raise unreachable(error) from None
 
-    def pool_stats(self) -> dict[str, int]:
-        """Return the pool's figures: size, in_use, idle, overflow, most."""
+    def pool_stats(self) -> PoolStats:
+        """Return the pool's figures; see :class:`~tradecore.db.PoolStats`."""
         return self.stats_of(self.engine.pool)
 
     async def close(self) -> None:
         """Close every idle connection; an in-memory database is gone with them."""
-        await self.engine.dispose()
+        for engine in (self.engine, *self._far_engines):
+            await engine.dispose()
         self.drop_anchor()
 
     async def __aenter__(self) -> AsyncDatabase:
@@ -219,3 +305,10 @@ class AsyncDatabase(Footing):
     async def __aexit__(self, *exc_info: Any) -> None:
         """Close it."""
         await self.close()
+
+
+async def _leave(session: AsyncSession, road: Road) -> None:
+    try:
+        await session.close()
+    finally:
+        await session.run_sync(lambda _: road.close())

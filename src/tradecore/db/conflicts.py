@@ -13,7 +13,9 @@ from sqlalchemy.orm.exc import StaleDataError
 from ..errors import (
     CommitUnknown,
     ConfigurationError,
+    DeadlineExceeded,
     LockTimeout,
+    ReadOnly,
     SerializationConflict,
     StaleVersion,
     TradeCoreError,
@@ -30,11 +32,20 @@ class Trouble(StrEnum):
     CONFLICT = "conflict"  # the unit lost against another one: run it again
     LOCKED = "locked"  # a lock was not had in time: run it again
     LOST = "lost"  # the connection died before COMMIT was sent: run it again
+    SLOW = "slow"  # the statement took longer than it may: it would again
+    READS = "reads"  # what was to be written cannot be: the transaction, or the server, only reads
     UNIQUE = "unique"  # the key is taken: running it again changes nothing
     OTHER = "other"
 
 
-_POSTGRESQL = {"40001": Trouble.CONFLICT, "40P01": Trouble.CONFLICT, "55P03": Trouble.LOCKED, "23505": Trouble.UNIQUE}
+_POSTGRESQL = {
+    "40001": Trouble.CONFLICT,
+    "40P01": Trouble.CONFLICT,
+    "55P03": Trouble.LOCKED,
+    "23505": Trouble.UNIQUE,
+    "57014": Trouble.SLOW,
+    "25006": Trouble.READS,
+}
 # 1020 is what MariaDB says, with innodb_snapshot_isolation, where MySQL would lose an update.
 _MYSQL = {
     1213: Trouble.CONFLICT,
@@ -43,8 +54,13 @@ _MYSQL = {
     1062: Trouble.UNIQUE,
     1053: Trouble.LOST,
     1927: Trouble.LOST,
+    1969: Trouble.SLOW,  # MariaDB
+    3024: Trouble.SLOW,  # MySQL
+    1792: Trouble.READS,
 }
 _SQLITE = {
+    sqlite3.SQLITE_INTERRUPT: Trouble.SLOW,
+    sqlite3.SQLITE_READONLY: Trouble.READS,
     sqlite3.SQLITE_BUSY_SNAPSHOT: Trouble.CONFLICT,
     sqlite3.SQLITE_CONSTRAINT_UNIQUE: Trouble.UNIQUE,
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: Trouble.UNIQUE,
@@ -69,6 +85,8 @@ def trouble_of(error: BaseException) -> Trouble:
     code = orig.args[0] if orig is not None and orig.args else None
     if isinstance(code, int) and code in _MYSQL:
         return _MYSQL[code]
+    if code == 1290 and "read-only" in str(orig):  # a replica, or a primary that is one no more
+        return Trouble.READS
     if code == 1305 and "SAVEPOINT" in str(orig):
         # A deadlock rolled the transaction back with its savepoints, and undoing to one of them hid its 1213.
         return Trouble.CONFLICT
@@ -105,16 +123,28 @@ def spoken(error: Exception) -> Exception:
     if isinstance(error, StaleDataError):
         return StaleVersion()
     if isinstance(error, PoolTimeout):
-        return LockTimeout("no database connection became free in time")
+        return _nothing_free(error)
     trouble = trouble_of(error)
     if trouble is Trouble.CONFLICT:
         return SerializationConflict()
     if trouble is Trouble.LOCKED:
         return LockTimeout()
+    if trouble is Trouble.SLOW:
+        return DeadlineExceeded("the database broke the statement off: it took too long")
+    if trouble is Trouble.READS:
+        return ReadOnly()
     if trouble is Trouble.UNIQUE:
         name = _constraint(error)
         return UniqueViolation(details=[{"code": "UNIQUE", "constraint": name}] if name else ())
     return error
+
+
+def _nothing_free(error: PoolTimeout) -> LockTimeout:
+    said = LockTimeout("no database connection became free in time")
+    # Notes show in a traceback, and not in an answer to a client.
+    for holder in getattr(error, "holders", ()):
+        said.add_note(f"one is held {holder}")
+    return said
 
 
 def unreachable(error: Exception) -> ConfigurationError:

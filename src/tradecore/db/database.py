@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import create_engine, inspect
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
@@ -19,12 +19,16 @@ from ..clock import Clock
 from ..errors import DeadlineExceeded
 from . import leases
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
-from .engines import Isolation, Settings, engine_arguments
+from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
 from .footing import Footing, take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import Lane
+from .pools import PoolStats
+from .reading import ROAD
 from .revisions import require_migrated
+from .roads import ReadingSession, Road
 from .session import TradeSession
+from .sights import has_written
 
 __all__ = ["PLATFORM_TABLE", "Database"]
 
@@ -59,6 +63,11 @@ class Database(Footing):
         lock_timeout: float = 5.0,
         tries: int = 8,
         isolation: Isolation = "snapshot",
+        replicas: Sequence[str | URL] = (),
+        replica_wait: float = 1.0,
+        lag_limit: float = 10.0,
+        held_limit: float = 60.0,
+        trace_connections: bool = False,
     ) -> None:
         """Describe the database; nothing connects before the first use.
 
@@ -68,19 +77,36 @@ class Database(Footing):
             clock: tells ids, timestamps and, if simulated, leases; the machine's clock when left out.
             echo: log every statement.
             pool_size: connections kept open; as many again may be opened for a rush.
-            statement_timeout: seconds one statement may take (PostgreSQL, MySQL, MariaDB).
+            statement_timeout: seconds one statement may take.
             lock_timeout: seconds to wait for a lock.
             tries: how often a unit of work is run at most.
             isolation: on PostgreSQL and MySQL/MariaDB; ``serializable`` refuses every anomaly, and on PostgreSQL many
                 innocent units with them: three workers on one journey took 6 times as long, and some lost 8 times.
+            replicas: URLs of servers that follow this one; only :meth:`read` and :meth:`run_read` go there.
+            replica_wait: seconds a replica is waited for until it has what must be seen; then the primary answers.
+            lag_limit: seconds a replica may be behind and still be lent.
+            held_limit: seconds after which a connection that was not given back is written to the log, once.
+            trace_connections: keep the whole stack that took a connection, for that log line.
 
         Raises:
             ConfigurationError: for a wrong URL, or a driver that is not installed.
         """
-        settings = Settings(isolation, echo, pool_size, statement_timeout, lock_timeout)
-        super().__init__(url, settings, clock, tries, asynchronous=False)
+        settings = Settings(
+            isolation,
+            echo,
+            pool_size,
+            statement_timeout,
+            lock_timeout,
+            held_limit=held_limit,
+            trace_connections=trace_connections,
+            replica_wait=replica_wait,
+            lag_limit=lag_limit,
+        )
+        super().__init__(url, replicas, settings, clock, tries, asynchronous=False)
         self.engine = create_engine(self.dialled, **engine_arguments(self.dialled, settings, asynchronous=False))
         self.arm(self.engine)
+        far = replica_settings(settings)
+        self.lend([create_engine(one, **engine_arguments(one, far, asynchronous=False)) for one in self.replica_urls])
         self._sessions = sessionmaker(
             self.engine, class_=TradeSession, expire_on_commit=False, info=dict(self.belongings)
         )
@@ -119,6 +145,72 @@ class Database(Footing):
                 raise
             raise said from error
 
+    @contextmanager
+    def read(self, token: str | None = None) -> Iterator[Session]:
+        """One transaction that only reads, at one server for its whole length: a replica where that is safe.
+
+        It sees what this task or thread has written before, and what ``token`` has seen. A first statement that is not
+        proven to read only (text, an unknown function) takes the transaction to the primary.
+
+        Args:
+            token: what :meth:`token` returned elsewhere, as it came with a request.
+
+        Raises:
+            ReadOnly: for a statement that writes or locks.
+            InvalidInput: for what is no token of this database.
+        """
+        self._part_from_parent()
+        try:
+            with self._reading(self.road(self.engine, token)) as session:
+                yield session
+        except Exception as error:
+            said = spoken(error)
+            if said is error:
+                raise
+            raise said from error
+
+    def run_read(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:
+        """Run ``fn(session, *args, **kwargs)`` in a transaction of :meth:`read`; again, whole, if its server went away.
+
+        Raises:
+            ReadOnly: for a statement that writes or locks.
+            SerializationConflict, LockTimeout: as :meth:`run`.
+        """
+        self._part_from_parent()
+        began = time.monotonic()
+        for attempt in range(1, self.tries + 1):
+            try:
+                with self._reading(self.road(self.engine, None, attempt)) as session:
+                    return fn(session, *args, **kwargs)
+            except Exception as error:
+                time.sleep(pause_or_raise(error, attempt, self.tries, time.monotonic() - began, self.patience))
+        raise AssertionError("the last try returns or raises")
+
+    @contextmanager
+    def _reading(self, road: Road) -> Iterator[Session]:
+        session = ReadingSession(expire_on_commit=False, info={**self.belongings, ROAD: road})
+        with self.alone_in_memory():
+            try:
+                yield session
+                session.flush()  # there is nothing to write, or it is refused
+            except BaseException as error:
+                road.blame(error)
+                raise
+            finally:
+                session.close()
+                road.close()
+
+    def token(self) -> str:
+        """Return how far what this task or thread wrote has come: "" if it wrote nothing, or on SQLite.
+
+        It may travel as it is in a header or a cookie, to :meth:`follow` or :meth:`read` of another process.
+        """
+        sight = self.sights.present()
+        if sight is not None and sight.due:
+            with self.engine.connect() as connection:
+                sight.resolve(connection)
+        return sight.position.token if sight is not None and sight.position is not None else ""
+
     def _run(self, fn: Callable[Concatenate[Session, P], A], *args: P.args, **kwargs: P.kwargs) -> A:
         began = time.monotonic()
         for attempt in range(1, self.tries + 1):
@@ -135,6 +227,7 @@ class Database(Footing):
         with self.alone(), self._sessions() as session:
             yield session
             session.flush()
+            wrote = has_written(session)
             try:
                 session.commit()
             except DBAPIError as error:
@@ -142,10 +235,19 @@ class Database(Footing):
                 if failure is error:
                     raise
                 raise failure from error
+            if wrote:
+                self.sights.note()
+
+    def _part_from_parent(self) -> None:
+        if self.forked():
+            for engine in self._engines():
+                engine.dispose(close=False)  # the sockets belong to the parent
+
+    def _engines(self) -> list[Engine]:
+        return [self.engine, *(replica.engine for replica in self.replicas.members)]
 
     def _prepare(self) -> None:
-        if self.forked():
-            self.engine.dispose(close=False)  # the sockets belong to the parent
+        self._part_from_parent()
         if self.node_due:
             self.seat(self._run(take_node, self.holder))
 
@@ -193,6 +295,8 @@ class Database(Footing):
     def ping(self, timeout: float = 1.0) -> float:
         """Ask the database for a one, and return the seconds it took.
 
+        When all connections are in use it is asked by a new one: that the pool is full is told by :meth:`pool_stats`.
+
         Raises:
             DeadlineExceeded: if it took more than ``timeout`` seconds.
         """
@@ -209,12 +313,17 @@ class Database(Footing):
 
     def _ping(self, outcome: list[BaseException | None]) -> None:
         try:
-            with self.engine.connect() as connection:
+            with self._engine_to_ping().connect() as connection:
                 connection.execution_options(tradecore_read=True).exec_driver_sql("SELECT 1").scalar_one()
         except Exception as error:
             outcome.append(error)
         else:
             outcome.append(None)
+
+    def _engine_to_ping(self) -> Engine:
+        if not self.is_full(self.engine.pool):
+            return self.engine
+        return create_engine(self.dialled, **unpooled_arguments(self.dialled, self.settings))
 
     @property
     def platform(self) -> bool:
@@ -252,13 +361,14 @@ class Database(Footing):
         except (DBAPIError, PoolTimeout) as error:
             raise unreachable(error) from None
 
-    def pool_stats(self) -> dict[str, int]:
-        """Return the pool's figures: size, in_use, idle, overflow, most."""
+    def pool_stats(self) -> PoolStats:
+        """Return the pool's figures; see :class:`~tradecore.db.PoolStats`."""
         return self.stats_of(self.engine.pool)
 
     def close(self) -> None:
         """Close every idle connection; an in-memory database is gone with them."""
-        self.engine.dispose()
+        for engine in self._engines():
+            engine.dispose()
         self.drop_anchor()
 
     def __enter__(self) -> Database:

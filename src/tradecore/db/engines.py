@@ -7,19 +7,30 @@ import json
 import os
 import sqlite3
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
+from sqlalchemy.pool import NullPool
 
 from ..errors import ConfigurationError
-from .reading import READS
+from .deadlines import limit_statements
+from .pools import AsyncWatchedPool, WatchedPool
+from .reading import READS, VOUCHED
 
-__all__ = ["Isolation", "Settings", "arm", "engine_arguments", "in_memory", "parse_url"]
+__all__ = [
+    "Isolation",
+    "Settings",
+    "arm",
+    "engine_arguments",
+    "in_memory",
+    "parse_url",
+    "replica_settings",
+    "unpooled_arguments",
+]
 
 # family -> (drivername, module, extra) for sync and async
 _DRIVERS = {
@@ -32,6 +43,7 @@ _FAMILIES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgr
 }
 _KNOWN = {"sqlite": {"", "pysqlite", "aiosqlite"}, "postgresql": {"", "psycopg"}, "mysql": {"", "pymysql", "asyncmy"}}
 _memory_names = itertools.count(1)
+_POOLING = {"pool_size", "max_overflow", "pool_timeout", "pool_pre_ping", "pool_recycle"}
 
 
 Isolation: TypeAlias = Literal["snapshot", "serializable", "read committed"]
@@ -50,6 +62,11 @@ class Settings:
     lock_timeout: float = 5.0
     connect_timeout: float = 10.0
     recycle: float = 1800.0
+    held_limit: float = 60.0
+    trace_connections: bool = False
+    replica_wait: float = 1.0
+    lag_limit: float = 10.0
+    readmit_after: float = 5.0
 
 
 def parse_url(text: str | URL, *, asynchronous: bool) -> tuple[URL, URL]:
@@ -103,7 +120,7 @@ def engine_arguments(url: URL, settings: Settings, *, asynchronous: bool) -> dic
     """Return what ``create_engine`` and ``create_async_engine`` are called with, but for the URL."""
     arguments: dict[str, Any] = {"echo": settings.echo, "hide_parameters": True, "json_serializer": _as_json}
     # Named, since SQLAlchemy would choose others for SQLite.
-    arguments["poolclass"] = AsyncAdaptedQueuePool if asynchronous else QueuePool
+    arguments["poolclass"] = AsyncWatchedPool if asynchronous else WatchedPool
     name = url.get_backend_name()
     if name == "sqlite":
         # The driver's own BEGIN is off: with it a read is not repeatable and DDL is not rolled back.
@@ -124,6 +141,18 @@ def engine_arguments(url: URL, settings: Settings, *, asynchronous: bool) -> dic
         "max_overflow": settings.pool_size,
         "pool_timeout": settings.connect_timeout,
     }
+
+
+def replica_settings(settings: Settings) -> Settings:
+    """Return the settings for replicas: given up sooner, and no level a standby cannot have."""
+    isolation: Isolation = "snapshot" if settings.isolation == "serializable" else settings.isolation
+    return replace(settings, isolation=isolation, connect_timeout=min(2.0, settings.connect_timeout))
+
+
+def unpooled_arguments(url: URL, settings: Settings) -> dict[str, Any]:
+    """Return the arguments of an engine that opens a connection for each use and closes it after it."""
+    arguments = engine_arguments(url, settings, asynchronous=url.get_dialect().is_async) | {"poolclass": NullPool}
+    return {name: value for name, value in arguments.items() if name not in _POOLING}
 
 
 def _connecting(name: str, settings: Settings, asynchronous: bool) -> dict[str, Any]:
@@ -160,13 +189,16 @@ def arm(engine: Engine, settings: Settings, belongings: dict[str, Any]) -> None:
         if engine.dialect.name != "sqlite":
             connection.commit()
 
+    if engine.dialect.name == "sqlite":
+        limit_statements(engine, settings.statement_timeout)
+
     if engine.dialect.name in _BEGINNINGS:
 
         @event.listens_for(engine, "begin")
         def begun(connection: Any) -> None:
             reads = bool(connection.get_execution_options().get(READS))
             if statement := _BEGINNINGS[engine.dialect.name][reads]:
-                connection.exec_driver_sql(statement)
+                connection.exec_driver_sql(statement, execution_options=VOUCHED)
 
 
 def _set_up_sqlite(cursor: Any, settings: Settings) -> None:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -18,17 +18,23 @@ from sqlalchemy import inspect, select, update
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import QueuePool
 
 from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError
 from ..redact import redact_text
 from . import partitions
 from .base import CLOCK, MINT, Base
 from .engines import Settings, arm, in_memory, parse_url
 from .guarding import guard
 from .ids import NODES, Mint
+from .lanes import DESPERATE
 from .leases import Lease, acquire_at
 from .moment import server_now
+from .pools import PoolStats, Watch, WatchedPool, watch_pool
+from .positions import parse_token
+from .replicas import LOOK_EVERY, Replicas
+from .roads import Road, watch
+from .sights import Sights
 
 __all__ = ["Footing", "take_node"]
 
@@ -71,17 +77,28 @@ def _count(session: Session, number: int, moment: datetime, *, first: bool) -> N
 class Footing:
     """The common part of the two colours of Database; holds no connection itself but the anchor of `sqlite://`."""
 
-    def __init__(self, url: str | URL, settings: Settings, clock: Clock | None, tries: int, asynchronous: bool) -> None:
-        """Check the URL and the driver; connect to nothing yet."""
+    def __init__(
+        self,
+        url: str | URL,
+        replicas: Sequence[str | URL],
+        settings: Settings,
+        clock: Clock | None,
+        tries: int,
+        asynchronous: bool,
+    ) -> None:
+        """Check the URLs and the driver; connect to nothing yet."""
         if tries < 1:
             raise ValueError("tries must be at least 1")
         self.url, self.dialled = parse_url(url, asynchronous=asynchronous)
+        self.replica_urls = [self._like_primary(parse_url(one, asynchronous=asynchronous)[1]) for one in replicas]
         self.settings = settings
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.tries = tries
         self.patience = 2 * settings.lock_timeout
         self.mint = Mint(self.clock)
         self.holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"[:100]
+        self.replicas = Replicas((), self.clock, settings.lag_limit, settings.readmit_after)
+        self.sights = Sights(settings.lag_limit + LOOK_EVERY)
         self._node_until = 0.0
         self._pid = os.getpid()
         self._inside: set[object] = set()
@@ -102,10 +119,42 @@ class Footing:
         """What every connection and session carries along."""
         return {CLOCK: self.clock, MINT: self.mint}
 
+    def _like_primary(self, url: URL) -> URL:
+        if url.get_backend_name() != self.dialled.get_backend_name():
+            raise ConfigurationError("a replica must be the same kind of database as its primary")
+        return url
+
     def arm(self, engine: Engine) -> None:
         """Set up the connections ``engine`` will make."""
         arm(engine, self.settings, self.belongings)
-        self.watch = guard(engine)
+        guard(engine)
+        watch(engine)
+        watch_pool(engine, Watch(self.settings.held_limit, self.settings.trace_connections))
+
+    def lend(self, engines: Sequence[Engine]) -> None:
+        """Have the engines of the replicas lent to who reads."""
+        for engine in engines:
+            self.arm(engine)
+        self.replicas = Replicas(engines, self.clock, self.settings.lag_limit, self.settings.readmit_after)
+
+    def road(self, primary: Engine, token: str | None, attempt: int = 1) -> Road:
+        """Return the road of one reading transaction; from the third attempt on it stays at the primary."""
+        asked = parse_token(token, self.dialect_name)
+        return Road(primary, self.replicas, self.sights, asked, self.settings.replica_wait, attempt >= DESPERATE)
+
+    def follow(self, token: str | None = None) -> None:
+        """Let this task or thread, from now on, read at least what ``token`` has seen, and forget what was before.
+
+        For the beginning of a request: what an earlier request of the same client was given by :meth:`token`.
+
+        Raises:
+            InvalidInput: for what is no token of this database.
+        """
+        self.sights.follow(parse_token(token, self.dialect_name))
+
+    def replica_stats(self) -> list[dict[str, Any]]:
+        """Return for each replica its name, circuit (``closed`` is well), reason, lag_seconds and pool."""
+        return [replica.figures() | {"pool": self.stats_of(replica.engine.pool)} for replica in self.replicas.members]
 
     @property
     def node_due(self) -> bool:
@@ -151,6 +200,10 @@ class Footing:
             with self._lock:
                 self._inside.discard(me)
 
+    def alone_in_memory(self) -> AbstractContextManager[None]:
+        """Refuse a reading transaction inside another one where there is one connection for both."""
+        return self.alone() if in_memory(self.url) else nullcontext()
+
     def make_partitions(
         self, session: Session, ahead: int, since: datetime | None, names: Sequence[str] | None
     ) -> list[str]:
@@ -162,18 +215,14 @@ class Footing:
         """Count the partitions ahead."""
         return partitions.ahead(session.connection(), Base.metadata.sorted_tables, self.clock.now())
 
-    def stats_of(self, pool: Any) -> dict[str, int]:
-        """Return the pool's figures: size, in_use, idle, overflow (connections beyond size), most."""
-        if not isinstance(pool, QueuePool):
-            return {}
-        size, in_use = pool.size(), pool.checkedout()
-        return {
-            "size": size,
-            "in_use": in_use,
-            "idle": pool.checkedin(),
-            "overflow": max(0, pool.overflow()),
-            "most": size + pool._max_overflow,
-        }
+    def stats_of(self, pool: Any) -> PoolStats:
+        """Return the pool's figures."""
+        assert isinstance(pool, WatchedPool)
+        return pool.stats()
+
+    def is_full(self, pool: Any) -> bool:
+        """Whether the next one who asks the pool has to wait."""
+        return isinstance(pool, WatchedPool) and pool.full
 
     def drop_anchor(self) -> None:
         """Let an in-memory database go."""

@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
-__all__ = ["AsyncLane", "Lane"]
+__all__ = ["DESPERATE", "AsyncLane", "Lane"]
 
 DESPERATE = 3
 PATIENCE = 1.0  # seconds

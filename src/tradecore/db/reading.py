@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-__all__ = ["READS", "only_reads"]
+__all__ = ["READS", "ROAD", "VOUCHED", "only_reads"]
 
 READS = "tradecore_read"
+ROAD = "tradecore.road"
+"""The key in the info of a session of ``Database.read``, which only reads by birth."""
+
+VOUCHED = {"tradecore_vouched": True}
+"""Execution options of our own statements, which no guard needs to look at."""
 
 
 def only_reads(session: Session) -> None:
@@ -14,7 +19,8 @@ def only_reads(session: Session) -> None:
 
     On SQLite every other transaction takes the one write lock at its beginning; a worker that looks for work many
     times a second would keep the writers of every process waiting. On MySQL and MariaDB it would lock what it sees.
+    It reads from the primary; ``Database.run_read`` is the same for a unit that may read from a replica.
     """
-    if not session.in_transaction():
+    if not session.in_transaction() and ROAD not in session.info:
         # The second is PostgreSQL's: a declared reader is left out of most serialization conflicts.
         session.connection(execution_options={READS: True, "postgresql_readonly": True})

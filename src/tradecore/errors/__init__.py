@@ -18,6 +18,7 @@
     │  └─ OutcomeUnknown             it may exist: look, never resend
     │     └─ ReplyLost · ServerFailed · ReplyUnreadable
     ├─ SerializationConflict · LockTimeout · UniqueViolation · StaleVersion · CommitUnknown    database, after retries
+    ├─ ReadOnly                      the unit is to run where it may write
     ├─ KeyMissing · DecryptionFailed · AuditBroken
     └─ LeaseLost · JobExhausted
 
@@ -43,6 +44,7 @@ from .base import (
     LockTimeout,
     NotFound,
     RateLimited,
+    ReadOnly,
     SerializationConflict,
     StaleVersion,
     TradeCoreError,
@@ -111,6 +113,7 @@ __all__ = [
     "Penalized",
     "QuestionRefused",
     "RateLimited",
+    "ReadOnly",
     "ReplyLost",
     "ReplyUnreadable",
     "RiskExceeded",

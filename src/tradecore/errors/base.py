@@ -23,6 +23,7 @@ __all__ = [
     "LockTimeout",
     "NotFound",
     "RateLimited",
+    "ReadOnly",
     "SerializationConflict",
     "StaleVersion",
     "TradeCoreError",
@@ -203,6 +204,12 @@ class CommitUnknown(TradeCoreError):
 
     code = "COMMIT_UNKNOWN"
     http_status = 503
+
+
+class ReadOnly(TradeCoreError):
+    """This transaction, or this database, only reads."""
+
+    code = "READ_ONLY"
 
 
 class KeyMissing(TradeCoreError):
