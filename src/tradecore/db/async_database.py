@@ -197,7 +197,8 @@ class AsyncDatabase(Footing):
     async def _prepare(self) -> None:
         await self._part_from_parent()
         if self.node_due:
-            self.seat(await self._run(take_node, self.holder))
+            with self.sights.unseen():
+                self.seat(await self._run(take_node, self.holder))
 
     @asynccontextmanager
     async def hold(self, name: str, ttl: float = 30.0, wait: float = 10.0) -> AsyncIterator[Held]:

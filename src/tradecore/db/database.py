@@ -249,7 +249,8 @@ class Database(Footing):
     def _prepare(self) -> None:
         self._part_from_parent()
         if self.node_due:
-            self.seat(self._run(take_node, self.holder))
+            with self.sights.unseen():
+                self.seat(self._run(take_node, self.holder))
 
     @contextmanager
     def hold(self, name: str, ttl: float = 30.0, wait: float = 10.0) -> Iterator[Held]:

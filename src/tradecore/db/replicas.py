@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ LOOK_EVERY = 1.0
 
 _REPLAYED = "tradecore.replayed"
 
+_CATCH_UP = 0.5  # seconds a standby that may have been idle is watched, before it is said to lag
+
 # A standby that has replayed all it received does not lag, however long ago the last commit was; but only while it
 # receives: one that lost its primary cannot know. None: it follows nobody.
 _POSTGRESQL_LAG = """
@@ -34,7 +37,8 @@ SELECT CASE WHEN NOT pg_is_in_recovery() THEN NULL
             WHEN receives AND pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0
             ELSE COALESCE(EXTRACT(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()),
                           CASE WHEN receives THEN 0 END)
-       END
+       END,
+       CASE WHEN receives THEN pg_last_wal_receive_lsn() - '0/0'::pg_lsn END
 FROM (SELECT EXISTS (SELECT 1 FROM pg_stat_wal_receiver WHERE pid IS NOT NULL) AS receives) AS receiver
 """
 
@@ -49,6 +53,7 @@ class Replica:
     Attributes:
         name: its address without user and password.
         lag: seconds it is behind, as measured last; None before, and where it follows nobody.
+        reason: why it was left out last.
     """
 
     def __init__(self, engine: Engine, clock: Clock, lag_limit: float, reset_timeout: float) -> None:
@@ -57,6 +62,9 @@ class Replica:
         url = engine.url
         self.name = f"{url.host or 'localhost'}:{url.port}" if url.port else url.host or str(url.database)
         self.lag: float | None = None
+        self.reason = ""
+        self._rest = reset_timeout
+        self._waited_in_vain: tuple[float, Position | None] = (0.0, None)
         self._looked_at: float | None = None
         # One refusal is enough: the pool has tried a second connection by then, and the next probe is soon.
         self.breaker = CircuitBreaker(
@@ -89,7 +97,7 @@ class Replica:
             permit.settle(error if isinstance(error, Exception) else None)
             if isinstance(error, DBAPIError | Lagging):
                 said = str(getattr(error, "orig", None) or error).strip().splitlines()
-                _log.warning("replica %s is left out: %s", self.name, redact_text(said[0] if said else ""))
+                self._leave_out(redact_text(said[0] if said else type(error).__name__))
             raise
         permit.succeed()
         return connection
@@ -98,7 +106,7 @@ class Replica:
         now = self.clock.monotonic()
         if self._looked_at is not None and 0 <= now - self._looked_at < LOOK_EVERY and self.lag is not None:
             return
-        self.lag, self._looked_at = lag_of(connection), now
+        self.lag, self._looked_at = lag_of(connection, self.lag_limit), now
         if self.lag is None:
             raise Lagging("it follows no primary")
         if self.lag > self.lag_limit:
@@ -111,7 +119,12 @@ class Replica:
         known: Position | None = connection.info.get(_REPLAYED)
         if known is not None and known.covers(wanted):
             return True
-        if not reached(connection, wanted, patience if (self.lag or 0) <= patience else 0.0):
+        until, vain = self._waited_in_vain
+        if vain is not None and self.clock.monotonic() < until and wanted.covers(vain):
+            patience = 0.0  # somebody waited for less a moment ago, for nothing
+        if not reached(connection, wanted, patience):
+            if patience:
+                self._waited_in_vain = (self.clock.monotonic() + self._rest, wanted)
             return False
         connection.info[_REPLAYED] = wanted.joined(known)  # a server does not go back, and a connection is to one
         return True
@@ -122,20 +135,33 @@ class Replica:
             self.breaker.acquire().fail(error)
         except CircuitOpenError:
             return
-        _log.warning("replica %s is left out: it went away in the middle of a transaction", self.name)
+        self._leave_out("it went away in the middle of a transaction")
+
+    def _leave_out(self, reason: str) -> None:
+        self.reason = reason
+        _log.warning("replica %s is left out: %s", self.name, reason)
 
     def figures(self) -> dict[str, Any]:
-        """Return its name, the state of its circuit, why it is left out, and its lag in seconds."""
-        seen = self.breaker.snapshot()
-        return {"name": self.name, "state": seen.state, "reason": seen.reason, "lag_seconds": self.lag}
+        """Return its name, the state of its circuit, why it was left out last, and its lag in seconds."""
+        state = self.breaker.snapshot().state
+        return {"name": self.name, "state": state, "reason": self.reason, "lag_seconds": self.lag}
 
 
-def lag_of(connection: Connection) -> float | None:
-    """Return how many seconds the server is behind its primary; None if it has none, or no longer hears from it."""
+def lag_of(connection: Connection, limit: float) -> float | None:
+    """Return how many seconds the server is behind its primary; None if it has none, or no longer hears from it.
+
+    Above ``limit`` it is looked at twice: PostgreSQL tells the age of the last commit that was replayed, and after an
+    idle hour one commit under way would make an hour of it.
+    """
     if connection.dialect.name == "sqlite":
         return 0.0
     if connection.dialect.name == "postgresql":
-        found = connection.exec_driver_sql(_POSTGRESQL_LAG, execution_options=VOUCHED).scalar()
+        found, received = connection.exec_driver_sql(_POSTGRESQL_LAG, execution_options=VOUCHED).one()
+        connection.rollback()
+        if found is not None and found > limit and received is not None:
+            started = time.monotonic()
+            if reached(connection, Position("postgresql", {0: (0, int(received))}), min(_CATCH_UP, limit)):
+                return time.monotonic() - started
     else:
         row = connection.exec_driver_sql(_status_query(connection), execution_options=VOUCHED).mappings().first()
         found = None if row is None else row.get("Seconds_Behind_Master", row.get("Seconds_Behind_Source"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -70,6 +71,15 @@ class Sights:
     def follow(self, position: Position | None) -> None:
         """Begin anew: what was written before is forgotten."""
         _SIGHTS.set({**_SIGHTS.get(), self._mark: Sight(position)})
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Forget, after the block, what was written in it: it was on nobody's behalf."""
+        before = _SIGHTS.set({**_SIGHTS.get(), self._mark: Sight()})
+        try:
+            yield
+        finally:
+            _SIGHTS.reset(before)
 
     def note(self) -> None:
         """Something was written, and is committed."""

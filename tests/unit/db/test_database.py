@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped
 
 from tradecore.db import AsyncDatabase, Base, Database
-from tradecore.errors import ConfigurationError, DeadlineExceeded, LockTimeout
+from tradecore.errors import ConfigurationError, LockTimeout
 from tradecore.models import migrations
 
 
@@ -232,13 +232,6 @@ def test_ping_and_pool_figures(database_url):
             stats = db.pool_stats()
         assert stats["in_use"] == 1
         assert stats["most"] == (1 if database_url == "sqlite://" else 4)
-
-
-def test_ping_does_not_wait_for_a_pool_that_is_used_up():
-    with Database("sqlite://") as db, db.transaction() as session:
-        session.execute(text("SELECT 1"))
-        with pytest.raises(DeadlineExceeded):
-            db.ping(timeout=0.05)
 
 
 def test_a_fork_leaves_the_parents_connections_alone(postgres_url):
