@@ -9,7 +9,6 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any, TypedDict, TypeVar
 
-from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
@@ -103,6 +102,8 @@ class Watch:
 
     def lend(self, record: object) -> None:
         """Remember who takes ``record``."""
+        if id(record) in self._holders:
+            return  # SQLAlchemy asks itself a second time when another one was faster
         now = time.monotonic()
         holder = taken_by(now, self.trace)
         with self._lock:
@@ -212,7 +213,7 @@ class WatchedPool(QueuePool):
 
     def _do_get(self) -> Any:
         try:
-            return super()._do_get()
+            record = super()._do_get()
         except PoolTimeout as error:
             if isinstance(error, PoolExhausted) or self.watch is None:
                 raise
@@ -220,6 +221,9 @@ class WatchedPool(QueuePool):
             raised = PoolExhausted("; ".join([f"no connection became free in {self._timeout:g} s", *held]))
             raised.holders = held
             raise raised from None
+        if self.watch is not None:
+            self.watch.lend(record)
+        return record
 
     def _do_return_conn(self, record: Any) -> None:
         if self.watch is not None:
@@ -245,7 +249,3 @@ def watch_pool(engine: Engine, watch: Watch) -> None:
     if not isinstance(engine.pool, WatchedPool):
         raise TypeError("this engine has another pool")
     engine.pool.watched_by(watch)
-
-    @event.listens_for(engine, "checkout")
-    def lent(*loan: Any) -> None:
-        watch.lend(loan[1])
