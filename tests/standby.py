@@ -71,7 +71,7 @@ def _as_postgres(*command: object) -> None:
     assert done.returncode == 0, f"{words}: {done.stderr}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -97,8 +97,8 @@ def primary_and_standby(delay: str) -> Iterator[tuple[Server, Server]]:
         user = "postgres"
     else:
         user = getpass.getuser()
-    primary = Server(binaries, home / "primary", _free_port())
-    standby = Server(binaries, home / "standby", _free_port())
+    primary = Server(binaries, home / "primary", free_port())
+    standby = Server(binaries, home / "standby", free_port())
     try:
         _as_postgres(
             binaries / "initdb",
