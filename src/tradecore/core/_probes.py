@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ..db import now
@@ -24,12 +25,13 @@ from ._plan import Runtime
 __all__ = ["probes"]
 
 WORKER_LAG = 30.0
+PATIENCE = 5.0  # beyond the probe's own time-out, which is the one that is told
 
 
 def probes(runtime: Runtime[Any], worker: Callable[[], Any]) -> list[Probe]:
     """Return the core's probes: each check a generator function, which an event loop runs without a thread."""
     found = [
-        Probe("database", _database),
+        Probe("database", partial(_awaited if iscoroutinefunction(runtime.db.ping) else _database, runtime.db)),
         Probe("orders", _orders, critical=False, ttl=5.0),
         Probe("worker", partial(_worker, worker, tuple(runtime.clients)), critical=False),
         Probe("partitions", partial(_partitions, runtime.db), critical=False, ttl=60.0),
@@ -39,13 +41,23 @@ def probes(runtime: Runtime[Any], worker: Callable[[], Any]) -> list[Probe]:
     return found
 
 
-def _database() -> Flow[Finding]:
-    yield from Work(_select_one)
-    return Finding("healthy")
+def _database(db: Any) -> Finding:
+    db.ping(PATIENCE)
+    return _pool(db)
 
 
-def _select_one(session: Session) -> int:
-    return int(session.execute(text("select 1")).scalar_one())
+async def _awaited(db: Any) -> Finding:
+    await db.ping(PATIENCE)
+    return _pool(db)
+
+
+def _pool(db: Any) -> Finding:
+    # A full pool is not a database that is down: the one is told beside the other.
+    stats = db.pool_stats()
+    seen = {name: stats[name] for name in ("in_use", "most", "waiting", "timeouts")}
+    if stats["waiting"]:
+        return Finding("degraded", f"{stats['waiting']} wait for one of {stats['most']} connections", seen)
+    return Finding("healthy", data=seen)
 
 
 def _orders() -> Flow[Finding]:

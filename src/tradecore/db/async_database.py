@@ -185,6 +185,7 @@ class AsyncDatabase(Footing):
                     failure = commit_failure(error)
                     if failure is error:
                         raise
+                    self.sights.note()  # it may have been done
                     raise failure from error
                 if wrote:
                     self.sights.note()

@@ -197,8 +197,10 @@ class Database(Footing):
                 road.blame(error)
                 raise
             finally:
-                session.close()
-                road.close()
+                try:
+                    session.close()
+                finally:
+                    road.close()
 
     def token(self) -> str:
         """Return how far what this task or thread wrote has come: "" if it wrote nothing, or on SQLite.
@@ -234,6 +236,7 @@ class Database(Footing):
                 failure = commit_failure(error)
                 if failure is error:
                     raise
+                self.sights.note()  # it may have been done
                 raise failure from error
             if wrote:
                 self.sights.note()

@@ -99,6 +99,7 @@ class Footing:
         self.holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"[:100]
         self.replicas = Replicas((), self.clock, settings.lag_limit, settings.readmit_after)
         self.sights = Sights(settings.lag_limit + LOOK_EVERY)
+        self._watches: list[Watch] = []
         self._node_until = 0.0
         self._pid = os.getpid()
         self._inside: set[object] = set()
@@ -129,7 +130,8 @@ class Footing:
         arm(engine, self.settings, self.belongings)
         guard(engine)
         watch(engine)
-        watch_pool(engine, Watch(self.settings.held_limit, self.settings.trace_connections))
+        self._watches.append(Watch(self.settings.held_limit, self.settings.trace_connections))
+        watch_pool(engine, self._watches[-1])
 
     def lend(self, engines: Sequence[Engine]) -> None:
         """Have the engines of the replicas lent to who reads."""
@@ -177,6 +179,8 @@ class Footing:
         self._node_until = 0.0
         self.mint.node = secrets.randbelow(NODES)
         self._inside = set()
+        for one in self._watches:
+            one.forget()
         return True
 
     @contextmanager
@@ -236,7 +240,9 @@ class Footing:
             # Drivers take a password in the query as well, and SQLAlchemy hides only the one before the host.
             f"{type(self).__name__}({redact_text(self.url.render_as_string(hide_password=True))!r}, "
             f"isolation={self.settings.isolation!r}, tries={self.tries}, pool_size={self.settings.pool_size}, "
-            f"statement_timeout={self.settings.statement_timeout:g}, lock_timeout={self.settings.lock_timeout:g})"
+            f"statement_timeout={self.settings.statement_timeout:g}, lock_timeout={self.settings.lock_timeout:g}, "
+            f"replicas={len(self.replicas)}, replica_wait={self.settings.replica_wait:g}, "
+            f"lag_limit={self.settings.lag_limit:g}, held_limit={self.settings.held_limit:g})"
         )
 
 

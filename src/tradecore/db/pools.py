@@ -124,6 +124,12 @@ class Watch:
         if tell:
             _log.warning("a connection was held for %.1f s by %s%s", seconds, holder, holder.shown_stack())
 
+    def forget(self) -> None:
+        """Begin anew in a forked process: the loans, and a lock somebody may have held, are the parent's."""
+        self._lock = threading.Lock()
+        self._holders = {}
+        self.waiting = 0
+
     def sweep(self, now: float) -> None:
         """Say aloud, once for each, which connections are held for longer than the limit."""
         self._next_sweep = now + max(0.05, self.held_limit / 4)

@@ -94,7 +94,10 @@ class Replica:
         except BaseException as error:
             if connection is not None:
                 connection.close()
-            permit.settle(error if isinstance(error, Exception) else None)
+            if isinstance(error, Exception):
+                permit.settle(error)
+            else:
+                permit.give_back()  # a cancelled reader knows nothing of the server
             if isinstance(error, DBAPIError | Lagging):
                 said = str(getattr(error, "orig", None) or error).strip().splitlines()
                 self._leave_out(redact_text(said[0] if said else type(error).__name__))
