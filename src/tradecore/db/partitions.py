@@ -6,7 +6,7 @@ right partition from ever being made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, text
 
 from .timeline import id_at
 
-__all__ = ["ENOUGH_AHEAD", "Partition", "ahead", "create", "names_of", "plan"]
+__all__ = ["ENOUGH_AHEAD", "Partition", "ahead", "create", "create_for", "names_of", "period", "plan"]
 
 ENOUGH_AHEAD = 2
 """Periods that should be ready ahead; with fewer, somebody has stopped making them."""
@@ -55,10 +55,17 @@ def plan(table: Table, moment: datetime, *, count: int = 3, since: datetime | No
     return planned
 
 
+def period(table: Table, moment: datetime) -> Partition:
+    """Return the partition that a row of ``moment`` belongs to, whether it is there or not."""
+    return plan(table, moment, count=0)[0]
+
+
 def create(
     connection: Connection, tables: Iterable[Table], moment: datetime, *, count: int = 3, since: datetime | None = None
 ) -> list[str]:
     """Make the partitions that are missing, and return their names; nothing happens but on PostgreSQL.
+
+    A period whose partition was detached and kept stays as it is: its table has the name.
 
     Args:
         connection: in a transaction of its own, since making a partition locks its table for a moment.
@@ -69,23 +76,39 @@ def create(
     """
     if connection.dialect.name != "postgresql":
         return []
-    wanted = [table for table in tables if "partition_by" in table.info]
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     made = []
-    for table in wanted:
-        there = names_of(connection, table)
-        if there is None:
-            continue
-        for partition in plan(table, moment, count=count, since=since):
-            if partition.name not in there:
-                connection.execute(
-                    text(
-                        f"CREATE TABLE IF NOT EXISTS {partition.name} PARTITION OF {table.name} "
-                        f"FOR VALUES FROM ({partition.low}) TO ({partition.high})"
-                    )
-                )
-                made.append(partition.name)
+    for table in [table for table in tables if "partition_by" in table.info]:
+        made += _make(connection, table, plan(table, moment, count=count, since=since))
     return made
+
+
+def create_for(connection: Connection, table: Table, moments: Iterable[datetime]) -> list[str]:
+    """Make the partitions that rows of ``moments`` need, and no other; return those that were missing."""
+    if connection.dialect.name != "postgresql":
+        return []
+    return _make(connection, table, sorted({period(table, moment) for moment in moments}, key=lambda one: one.low))
+
+
+def _make(connection: Connection, table: Table, wanted: Sequence[Partition]) -> list[str]:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    there = names_of(connection, table)
+    if there is None:
+        return []
+    missing = [partition for partition in wanted if partition.name not in there]
+    taken = _taken(connection, missing)
+    missing = [partition for partition in missing if partition.name not in taken]
+    for name, low, high in missing:
+        connection.execute(text(f"CREATE TABLE {name} PARTITION OF {table.name} FOR VALUES FROM ({low}) TO ({high})"))
+    return [partition.name for partition in missing]
+
+
+def _taken(connection: Connection, partitions: Collection[Partition]) -> set[str]:
+    """The names that a table of its own has already, such as one that was detached."""
+    return {
+        partition.name
+        for partition in partitions
+        if connection.execute(text("SELECT to_regclass(:name)"), {"name": partition.name}).scalar() is not None
+    }
 
 
 def names_of(connection: Connection, table: Table) -> set[str] | None:
