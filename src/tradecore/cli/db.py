@@ -1,31 +1,43 @@
-"""Create or change the tables, take them back, show their revision, or look for differences."""
+"""Create or change the tables, take them back, show their revision, look for differences, see to partitions."""
 
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 
 from ..errors import ConfigurationError
 from ._arguments import add_database_argument, database_url
 
 __all__ = ["add_arguments", "execute"]
 
+# Verbs with a file of their own: name -> (module with add_arguments and execute, one line of help)
+OTHERS = {"partitions": ("partitions", "list partitions, make those ahead, detach or archive old ones")}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words this command understands."""
-    parser.add_argument(
-        "action",
-        choices=("upgrade", "current", "check", "downgrade"),
-        help="upgrade: make the tables this release's; current: show the revisions; check: show every difference; "
-        "downgrade: take the tables back to an earlier revision",
-    )
-    add_database_argument(parser)
-    parser.add_argument("--core-only", action="store_true", help="upgrade the core's tables and not the platform's")
-    parser.add_argument("--to", metavar="REVISION", help="downgrade: the revision that is to remain")
-    parser.add_argument("--yes", action="store_true", help="downgrade: do it, and lose what it says would be lost")
+    # The same word again behind the verb, where most people type it; what is left out there overrides nothing.
+    behind = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    for place in (parser, behind):
+        add_database_argument(place)
+    verbs = parser.add_subparsers(dest="action", required=True, metavar="verb")
+    upgrade = verbs.add_parser("upgrade", help="make the tables this release's", parents=[behind])
+    upgrade.add_argument("--core-only", action="store_true", help="the core's tables and not the platform's")
+    verbs.add_parser("current", help="show the revisions", parents=[behind])
+    verbs.add_parser("check", help="show every difference", parents=[behind])
+    downgrade = verbs.add_parser("downgrade", help="take the tables back to an earlier revision", parents=[behind])
+    downgrade.add_argument("--to", metavar="REVISION", help="the revision that is to remain")
+    downgrade.add_argument("--yes", action="store_true", help="do it, and lose what it says would be lost")
+    for name, (module, line) in OTHERS.items():
+        other = import_module(f".{module}", __package__)
+        other.add_arguments(verbs.add_parser(name, help=line, description=other.__doc__, parents=[behind]))
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run it; 1 if check finds a difference."""
+    if arguments.action in OTHERS:
+        status: int = import_module(f".{OTHERS[arguments.action][0]}", __package__).execute(arguments)
+        return status
     url = database_url(arguments.database)
     from ..models import migrations
 

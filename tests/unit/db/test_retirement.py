@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import event, func, select, text
 
 from tradecore.clock import ManualClock
-from tradecore.db import Database, historic_id, period_rows, references, unarchiving, retirement
+from tradecore.db import Database, historic_id, period_rows, references, retirement, unarchiving
 from tradecore.db.archives import contents, verify
 from tradecore.db.inventory import inventory, over
-from tradecore.db.unarchiving import restore
 from tradecore.db.retirement import archive, detach, retire
+from tradecore.db.unarchiving import restore
 from tradecore.errors import Conflict, InvalidInput
 from tradecore.flow import Crash
 from tradecore.models import OpenPosition, Strategy, Trade, WebhookLog, migrations
@@ -124,7 +124,7 @@ def killed_at(db, number):
 def test_killed_anywhere_no_row_is_lost_and_the_next_run_finishes(db, tmp_path):
     before = everything(db)
     crashes = 0
-    for number in itertools.count(0, 3):
+    for number in itertools.count(0, 5):
         folder = tmp_path / str(number)
         lived = False
         revive = killed_at(db, number)
