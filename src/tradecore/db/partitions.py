@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, text
 
 from .timeline import id_at
 
-__all__ = ["ENOUGH_AHEAD", "Partition", "ahead", "create", "create_for", "names_of", "period", "plan"]
+__all__ = ["ENOUGH_AHEAD", "Partition", "ahead", "create", "create_for", "missing_for", "names_of", "period", "plan"]
 
 ENOUGH_AHEAD = 2
 """Periods that should be ready ahead; with fewer, somebody has stopped making them."""
@@ -87,6 +87,22 @@ def create_for(connection: Connection, table: Table, moments: Iterable[datetime]
     if connection.dialect.name != "postgresql":
         return []
     return _make(connection, table, sorted({period(table, moment) for moment in moments}, key=lambda one: one.low))
+
+
+def missing_for(connection: Connection, table: Table, moments: Iterable[datetime], *, taken: bool = False) -> set[str]:
+    """Return the names of the partitions that rows of ``moments`` need and that are not there.
+
+    Args:
+        connection: where to look.
+        table: the partitioned table; a plain one lacks nothing.
+        moments: of the rows.
+        taken: only those that cannot be made, since a detached partition has the name.
+    """
+    there = names_of(connection, table) if connection.dialect.name == "postgresql" else None
+    if there is None:
+        return set()
+    missing = {one for one in (period(table, moment) for moment in moments) if one.name not in there}
+    return _taken(connection, missing) if taken else {one.name for one in missing}
 
 
 def _make(connection: Connection, table: Table, wanted: Sequence[Partition]) -> list[str]:
