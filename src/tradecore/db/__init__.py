@@ -14,6 +14,7 @@ from .leases import Lease, one_at_a_time
 from .moment import now
 from .reading import only_reads
 from .shapes import Currency, Email, IpAddress, TimeOfDay, TimeZone
+from .timeline import IdRange, id_range
 from .types import Cents, EnumString, ExactDecimal, ExactString, Json, UtcDateTime, Words
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "ExactDecimal",
     "ExactString",
     "Held",
+    "IdRange",
     "IpAddress",
     "Json",
     "Lease",
@@ -43,6 +45,7 @@ __all__ = [
     "Words",
     "historic_id",
     "id_at",
+    "id_range",
     "leases",
     "new_id",
     "now",

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradecore.clock import ManualClock
-from tradecore.db import Database, historic_id, id_at, new_id, time_of
+from tradecore.db import Database, historic_id, id_at, id_range, new_id, time_of
 from tradecore.db.footing import take_node
 from tradecore.db.ids import Mint
+from tradecore.db.timeline import MILLISECOND
 from tradecore.models import migrations
 
 
@@ -112,3 +113,24 @@ def test_an_id_is_not_minted_for_a_session_of_somebody_else():
 
     with pytest.raises(RuntimeError, match="not made by a tradecore Database"):
         new_id(Session())
+
+
+MOMENTS = st.datetimes(datetime(1960, 1, 1), datetime(2080, 1, 1), timezones=st.just(UTC))
+
+
+@given(MOMENTS, st.timedeltas(timedelta(0), timedelta(days=400)), MOMENTS)
+def test_a_range_of_ids_leaves_out_no_row_of_its_time(start, length, moment):
+    end = start + length
+    ids = id_range(start, end)
+    if start <= moment < end:
+        assert ids.low <= historic_id(moment) < ids.high
+    if moment < start - MILLISECOND or moment >= end + MILLISECOND:
+        assert not ids.low <= historic_id(moment) < ids.high
+
+
+def test_a_range_of_ids_reaches_for_rows_written_late_and_does_not_run_backwards():
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    assert id_range(start, end).high == id_at(end)
+    assert id_range(start, end, late=timedelta(hours=1)).high == id_at(end + timedelta(hours=1))
+    with pytest.raises(ValueError, match="after it starts"):
+        id_range(end, start)

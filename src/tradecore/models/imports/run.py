@@ -166,7 +166,7 @@ class _Task:
         self._path, self._file, self._mode, self._dry = path, file, mode, dry_run
         self._report_path = None if report is None else Path(report)
         self._progress = progress
-        self._unavailable: dict[str, bool] = {}
+        self._detached: dict[tuple[int, int], bool] = {}  # by month
         self._lines = 0
 
     def flow(self) -> Flow[Imported]:
@@ -244,16 +244,16 @@ class _Task:
 
     def _ready(self, batch: list[TradeRow], report: Report) -> Flow[list[TradeRow]]:
         """Have the partitions of a batch made, and leave out what lies in a period that is detached."""
-        periods = {period(_TABLE, row.identity.exit_at).name: row.identity.exit_at for row in batch}
-        new = [moment for name, moment in periods.items() if name not in self._unavailable]
+        months = {_month(row): row.identity.exit_at for row in batch}
+        new = {month: period(_TABLE, moment).name for month, moment in months.items() if month not in self._detached}
         if new:
-            gone = yield from Work(make_ready, new, make=not self._dry)
-            self._unavailable |= {name: name in gone for name in periods if name not in self._unavailable}
-        if not any(self._unavailable[name] for name in periods):
+            gone = yield from Work(make_ready, [months[month] for month in new], make=not self._dry)
+            self._detached |= {month: name in gone for month, name in new.items()}
+        if not any(self._detached[month] for month in months):
             return batch
         good = []
         for row in batch:
-            if self._unavailable[period(_TABLE, row.identity.exit_at).name]:
+            if self._detached[_month(row)]:
                 report.add(row.line, "exit_at", "period_detached", "lies in a period that was archived: restore it")
             else:
                 good.append(row)
@@ -264,6 +264,10 @@ class _Task:
 
     def _all_written(self, spool: _Spool, text: Text) -> Flow[Written]:
         return (yield from _tried(lambda: Work(write_all, spool, self._facts(text), dry=self._dry)))
+
+
+def _month(row: TradeRow) -> tuple[int, int]:
+    return row.identity.exit_at.year, row.identity.exit_at.month
 
 
 def _tried(work: Callable[[], Work[Written]]) -> Flow[Written]:
