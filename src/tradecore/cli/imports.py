@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from ..db import Database
+from ..errors import ConfigurationError
 from ..models.imports import Imported, Progress, TradeFile, import_trades
 from ..models.imports.trades import listed
 from ._arguments import add_database_argument, database_url
@@ -58,6 +59,8 @@ def execute(arguments: argparse.Namespace) -> int:
     )
     with Database(database_url(arguments.database)) as db:
         db.check_migrated()
+        if not db.platform:
+            raise ConfigurationError("trades need the platform's tables: run `tradecore db upgrade --database URL`")
         with _Meter() as meter:
             done = import_trades(
                 db,

@@ -8,13 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Table, inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from .. import models  # noqa: F401  (its tables register themselves)
 from ..audit import record
 from ..db import Base, Database, inventory, now, retirement, unarchiving
 from ..db.archives import verify
+from ..db.conflicts import unreachable
 from ..errors import ConfigurationError, TradeCoreError
+from ..redact import redact_text
 from ._arguments import database_url
 
 __all__ = ["add_arguments", "execute"]
@@ -48,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Carry out one verb; 1 where a period could not be seen to, after the others were."""
     with Database(database_url(arguments.database)) as db:
+        _reach(db)
         tables = _tables(db, arguments.table)
         if arguments.verb == "ensure":
             made = db.ensure_partitions(arguments.ahead, tables=[table.name for table in tables])
@@ -59,6 +63,13 @@ def execute(arguments: argparse.Namespace) -> int:
             _show([one for table in tables for one in _periods(db, table)])
             return 0
         return _retire(db, tables, arguments)
+
+
+def _reach(db: Database) -> None:
+    try:
+        db.ping(timeout=10)
+    except DBAPIError as error:
+        raise unreachable(error) from None
 
 
 def _tables(db: Database, name: str | None) -> list[Table]:
@@ -124,6 +135,10 @@ def _retire(db: Database, tables: list[Table], arguments: argparse.Namespace) ->
         except TradeCoreError as error:
             failures += 1
             print(f"{period.name}: {error.message}", file=sys.stderr)
+        except DBAPIError as error:
+            failures += 1
+            said = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+            print(f"{period.name}: the database refused: {redact_text(said[0])}", file=sys.stderr)
     return 1 if failures else 0
 
 

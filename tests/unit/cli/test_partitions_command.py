@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from tradecore.cli import main
 from tradecore.db import Database, historic_id
@@ -119,3 +119,22 @@ def test_wrong_use_is_said_plainly(sqlite_url, capsys, words, why):
     migrations.upgrade(sqlite_url)
     assert run(sqlite_url, *words) == 2
     assert why in capsys.readouterr().err
+
+
+def test_a_database_that_is_not_there_and_one_that_refuses_are_said_plainly(sqlite_url, tmp_path, capsys):
+    assert run("postgresql://postgres@127.0.0.1:1/nothing") == 2
+    assert "cannot be reached" in capsys.readouterr().err
+    with Database(sqlite_url) as db:
+        migrations.upgrade(db)
+        db.run(lambda session: session.add(AuditEntry(id=historic_id(THEN), at=THEN, **WHAT)))
+        with db.engine.begin() as connection:
+            connection.execute(
+                text("CREATE TRIGGER kept BEFORE DELETE ON tc_audit_log BEGIN SELECT RAISE(ABORT, 'append only'); END")
+            )
+    words = ("archive", "--table", "tc_audit_log", "--before", "2020-01-01", "--to", str(tmp_path), "--drop", "--yes")
+    assert run(sqlite_url, *words) == 1
+    assert "the database refused: append only" in capsys.readouterr().err
+    assert "tc_audit_log_2019_03" in "".join(path.name for path in tmp_path.iterdir())
+
+
+WHAT = {"action": "x", "resource_type": "y", "resource_id": "z"}

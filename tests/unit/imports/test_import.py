@@ -225,6 +225,9 @@ def test_a_report_does_not_overwrite_what_is_no_report(lite, put):
 def test_what_is_wrong_with_the_file_as_a_whole_is_said_before_anything_is_done(lite, put, tmp_path):
     with pytest.raises(ConfigurationError, match="No such file"):
         import_trades(lite, tmp_path / "nowhere.csv")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError, match="is no file"):
+        import_trades(lite, tmp_path / "pipe")
     with pytest.raises(ConfigurationError, match="mode"):
         import_trades(lite, put(many(1)), mode="both")
     with pytest.raises(InvalidInput, match="neither the symbol nor the name"):

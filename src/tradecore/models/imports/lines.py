@@ -52,6 +52,8 @@ def scan(path: Path) -> Text:
         InvalidInput: if it is not UTF-8 (``encoding``) or holds NUL characters (``nul``).
         ConfigurationError: if it cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{path} is no file: it is read twice, which a pipe does not allow")
     digest, decoder, lines, size = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")(), 1, 0
     try:
         with path.open("rb") as file:
@@ -104,7 +106,10 @@ class _Lines:
             return self._number, None
         if self._number == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
-        return self._number, line.decode("utf-8")
+        try:
+            return self._number, line.decode("utf-8")
+        except UnicodeDecodeError:  # it was changed since it was scanned
+            raise _not_utf8(f"line {self._number} holds other bytes") from None
 
     def put_back(self, lines: list[tuple[int, str | None]]) -> None:
         self._back.extendleft(reversed(lines))
