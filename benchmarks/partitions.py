@@ -1,8 +1,9 @@
 """A month of a large trades table on PostgreSQL: partitioned by year and plain, in one run, with the plans.
 
-Run: ``python benchmarks/partitions.py [--rows 10000000]``. Both tables hold the same rows over ten years under the
-schema's own indexes. What is compared: a month's sum by the id and by the time column, a page of 50, one trade by its
-id, and getting rid of the oldest year (detach and drop, against deleting it). The databases are dropped at the end.
+Run: ``python benchmarks/partitions.py [--rows 10000000]``. Both tables hold the same rows over ten years, with the
+primary key and the index on ``exit_at``; the other indexes would only make the filling longer. What is compared: a
+month's sum by the id and by the time column, a page of 50, one trade by its id, and getting rid of the oldest year
+(detach and drop, against deleting it). The database is dropped at the end.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def fill(db: Database, rows: int) -> float:
 
 
 def _indexes_taken_off(connection: Any) -> list[str]:
-    """Drop the secondary indexes of both tables and return the statements that make them again."""
+    """Drop the secondary indexes of both tables and return the statements that make those on ``exit_at`` again."""
     found = connection.execute(
         text(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('trades', 'plain') "
@@ -85,7 +86,7 @@ def _indexes_taken_off(connection: Any) -> list[str]:
     ).all()
     for name, _ in found:
         connection.execute(text(f"DROP INDEX {name}"))
-    return [definition.replace(" ON ONLY ", " ON ") for _, definition in found]
+    return [made.replace(" ON ONLY ", " ON ") for _, made in found if made.endswith("(exit_at)")]
 
 
 def median_ms(db: Database, act: Callable[[Any], object]) -> float:
