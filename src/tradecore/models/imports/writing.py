@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import insert, select
@@ -22,6 +23,7 @@ __all__ = ["Known", "Written", "look_up", "make_ready", "note", "write", "write_
 
 _TRADES: Any = Trade.__table__
 _COLUMNS = [_TRADES.c[name] for name in ("id", *Identity._fields, "source", "deleted_at")]
+_ASKED = 500  # MariaDB makes a table of its own of a thousand values or more
 _NTH = 4  # how many equal trades are told apart from a trade whose figures were put right since
 
 
@@ -91,10 +93,13 @@ def write(session: Session, rows: Sequence[TradeRow], *, dry: bool = False) -> W
     return Written(len(wanted), duplicates)
 
 
-def _there(session: Session, ids: set[int]) -> dict[int, tuple[Identity, str]]:
+def _there(session: Session, ids: Iterable[int]) -> dict[int, tuple[Identity, str]]:
     # Deleted trades count as well: they keep their id. Core, so that nothing leaves them out.
-    rows = session.connection().execute(select(*_COLUMNS).where(_TRADES.c.id.in_(ids)))
-    return {row.id: (Identity(*row[1:8]), row.source) for row in rows}
+    connection, found, wanted = session.connection(), {}, iter(sorted(ids))
+    while asked := list(islice(wanted, _ASKED)):
+        for row in connection.execute(select(*_COLUMNS).where(_TRADES.c.id.in_(asked))):
+            found[row.id] = (Identity(*row[1:8]), row.source)
+    return found
 
 
 def _is_another(id: int, there: Identity, source: str, row: TradeRow) -> bool:
