@@ -168,3 +168,15 @@ def test_a_standby_too_far_behind_is_left_out_until_it_has_caught_up(desk, pair)
         finally:
             paused.execute(text("SELECT pg_wal_replay_resume()"))
             paused.close()
+
+
+def test_after_an_idle_while_one_commit_under_way_does_not_make_it_lag(pair):
+    # The standby tells the age of the last commit it replayed, which by then is old.
+    primary, standby = pair
+    with Database(primary.url, replicas=[standby.url], lag_limit=0.3, clock=ManualClock()) as db:
+        for number in range(3):
+            db.run(lambda s: s.execute(text("SELECT pg_sleep(0.4)")))
+            db.run(_set, number)
+            db.clock.advance(2.0)
+            assert db.run_read(_number) == (number, True)
+        assert db.replica_stats()[0]["lag_seconds"] <= 0.3

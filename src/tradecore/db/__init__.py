@@ -12,6 +12,7 @@ from .holding import Held
 from .ids import historic_id, id_at, new_id, time_of
 from .leases import Lease, one_at_a_time
 from .moment import now
+from .pools import PoolStats
 from .reading import only_reads
 from .shapes import Currency, Email, IpAddress, TimeOfDay, TimeZone
 from .timeline import IdRange, id_range
@@ -36,6 +37,7 @@ __all__ = [
     "Json",
     "Lease",
     "Partitioned",
+    "PoolStats",
     "SoftDeleted",
     "TimeOfDay",
     "TimeZone",

@@ -19,16 +19,15 @@ from sqlalchemy.orm import Session
 from ..clock import Clock
 from ..errors import DeadlineExceeded
 from . import leases
+from .async_readers import AsyncReader
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
 from .database import PLATFORM_TABLE
 from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
-from .footing import Footing, take_node
+from .footing import take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import AsyncLane
 from .pools import PoolStats
-from .reading import ROAD
 from .revisions import require_migrated
-from .roads import ReadingSession, Road
 from .session import TradeSession
 from .sights import has_written
 
@@ -38,7 +37,7 @@ A = TypeVar("A")
 P = ParamSpec("P")
 
 
-class AsyncDatabase(Footing):
+class AsyncDatabase(AsyncReader):
     """A database and its pool, for an event loop; see :class:`~tradecore.db.Database`.
 
     What runs inside :meth:`run` stays a plain function of a plain Session.
@@ -113,55 +112,6 @@ class AsyncDatabase(Footing):
                 raise
             raise said from error
 
-    @asynccontextmanager
-    async def read(self, token: str | None = None) -> AsyncIterator[AsyncSession]:
-        """One transaction that only reads, at one server for its whole length; see :meth:`Database.read`."""
-        await self._part_from_parent()
-        try:
-            async with self._reading(self.road(self.engine.sync_engine, token)) as session:
-                yield session
-        except Exception as error:
-            said = spoken(error)
-            if said is error:
-                raise
-            raise said from error
-
-    async def run_read(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:
-        """Run ``fn(session, *args, **kwargs)`` in a transaction of :meth:`read`; see :meth:`Database.run_read`."""
-        await self._part_from_parent()
-        began = time.monotonic()
-        for attempt in range(1, self.tries + 1):
-            try:
-                async with self._reading(self.road(self.engine.sync_engine, None, attempt)) as session:
-                    return await session.run_sync(fn, *args, **kwargs)
-            except Exception as error:
-                await asyncio.sleep(pause_or_raise(error, attempt, self.tries, time.monotonic() - began, self.patience))
-        raise AssertionError("the last try returns or raises")
-
-    @asynccontextmanager
-    async def _reading(self, road: Road) -> AsyncIterator[AsyncSession]:
-        session = AsyncSession(
-            sync_session_class=ReadingSession, expire_on_commit=False, info={**self.belongings, ROAD: road}
-        )
-        with self.alone_in_memory():
-            try:
-                yield session
-                await session.flush()  # there is nothing to write, or it is refused
-            except BaseException as error:
-                road.blame(error)
-                raise
-            finally:
-                # Shielded, as SQLAlchemy does it: a cancelled task must give its connection back all the same.
-                await asyncio.shield(asyncio.ensure_future(_leave(session, road)))
-
-    async def token(self) -> str:
-        """Return how far what this task wrote has come; see :meth:`Database.token`."""
-        sight = self.sights.present()
-        if sight is not None and sight.due:
-            async with self.engine.connect() as connection:
-                await connection.run_sync(sight.resolve)
-        return sight.position.token if sight is not None and sight.position is not None else ""
-
     async def _run(self, fn: Callable[Concatenate[Session, P], A], *args: P.args, **kwargs: P.kwargs) -> A:
         began = time.monotonic()
         for attempt in range(1, self.tries + 1):
@@ -189,11 +139,6 @@ class AsyncDatabase(Footing):
                     raise failure from error
                 if wrote:
                     self.sights.note()
-
-    async def _part_from_parent(self) -> None:
-        if self.forked():
-            for engine in (self.engine, *self._far_engines):
-                await engine.dispose(close=False)
 
     async def _prepare(self) -> None:
         await self._part_from_parent()
@@ -307,10 +252,3 @@ class AsyncDatabase(Footing):
     async def __aexit__(self, *exc_info: Any) -> None:
         """Close it."""
         await self.close()
-
-
-async def _leave(session: AsyncSession, road: Road) -> None:
-    try:
-        await session.close()
-    finally:
-        await session.run_sync(lambda _: road.close())
