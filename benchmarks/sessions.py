@@ -8,7 +8,6 @@ Run: python -m benchmarks.sessions [contention|locks|async|routing|pool ...]
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 import tempfile
 import threading
@@ -121,7 +120,7 @@ def contention() -> None:
 
 
 def locks() -> None:
-    print("1,000 versioned rows changed and flushed: statements, ratio to unversioned rows (median of 7)")
+    print("1,000 versioned rows changed and flushed: statements, ratio to unversioned rows (medians of 15)")
     for kind in KINDS:
         with fresh(kind) as url, Database(url) as db:
             Base.metadata.create_all(db.engine, tables=[Purse.__table__, Page.__table__])
@@ -133,7 +132,7 @@ def locks() -> None:
             event.listen(db.engine, "before_cursor_execute", lambda *seen, sent=sent: sent.append(seen[2]))
             times: dict[str, list[float]] = {}
             counts: dict[str, int] = {}
-            for number in range(8):
+            for number in range(16):
                 for name, model, field in (
                     ("unversioned", Purse, "cents"), ("Versioned", Page, "body"), ("version_id_col", Counted, "body")
                 ):  # fmt: skip
@@ -206,7 +205,7 @@ PAIRS = {
     "add + flush": (add_and_flush, add_and_flush_awaited),
     "unit of 5 selects": (five_selects, five_selects_awaited),
 }
-ROUNDS, CALLS = 15, 60
+CALLS = 400
 
 
 async def awaited(url: str, kind: str) -> None:
@@ -215,35 +214,40 @@ async def awaited(url: str, kind: str) -> None:
             await connection.run_sync(lambda sync: Base.metadata.create_all(sync, tables=[Purse.__table__]))
         await db.run(lambda s: s.add_all([Purse(id=key, cents=0) for key in range(1, 101)]))
         for name, (lifted, by_hand) in PAIRS.items():
-            ratios, base = [], []
-            for _ in range(ROUNDS):
-                async with db.transaction() as session:
-                    hand = await timed(session, by_hand)
-                    lift = await timed(session, lambda s, n, lifted=lifted: s.run_sync(lifted, n))
-                ratios.append(lift / hand)
-                base.append(hand)
-            print(f"  {kind:10}{name:20}{median(base) / CALLS * 1e6:7.0f} us by hand   lifted {median(ratios):5.2f}x")
+            async with db.transaction() as session:
+                hand, lift = await in_turn(session, by_hand, lifted)
+            print(f"  {kind:10}{name:20}{hand * 1e6:7.0f} us by hand   lifted {lift / hand:5.2f}x")
         await whole_units(db, kind)
+
+
+async def in_turn(session: AsyncSession, by_hand: Call, lifted: Callable[[Session, int], Any]) -> tuple[float, float]:
+    """Return the median seconds of a call each way; the ways alternate, so that a busy machine is busy for both."""
+    hand, lift = [], []
+    for number in range(CALLS):
+        began = time.perf_counter()
+        await by_hand(session, number)
+        between = time.perf_counter()
+        await session.run_sync(lifted, number)
+        hand.append(between - began)
+        lift.append(time.perf_counter() - between)
+    return median(hand[10:]), median(lift[10:])
 
 
 async def whole_units(db: AsyncDatabase, kind: str) -> None:
     """A whole ``run`` against a hand-written session on an engine nobody watches."""
     bare = create_async_engine(db.dialled, **plain_arguments(db))
-
-    async def by_hand(number: int) -> None:
+    hand, ours = [], []
+    for number in range(CALLS):
+        began = time.perf_counter()
         async with AsyncSession(bare, expire_on_commit=False) as session, session.begin():
             await five_selects_awaited(session, number)
-
-    times: dict[str, list[float]] = {"run": [], "hand": []}
-    for _ in range(ROUNDS):
-        for name, unit in (("hand", by_hand), ("run", lambda number: db.run(five_selects, number))):
-            began = time.perf_counter()
-            for number in range(CALLS // 3):
-                await unit(number)
-            times[name].append(time.perf_counter() - began)
-    ratio = median(a / b for a, b in zip(times["run"], times["hand"], strict=True))
-    base = median(times["hand"]) / (CALLS // 3) * 1e6
-    print(f"  {kind:10}{'run, 5 selects':20}{base:7.0f} us by hand   run    {ratio:5.2f}x")
+        between = time.perf_counter()
+        await db.run(five_selects, number)
+        hand.append(between - began)
+        ours.append(time.perf_counter() - between)
+    base = median(hand[10:])
+    ratio = median(ours[10:]) / base
+    print(f"  {kind:10}{'run, 5 selects':20}{base * 1e6:7.0f} us by hand   run    {ratio:5.2f}x")
     await bare.dispose()
 
 
@@ -251,14 +255,6 @@ def plain_arguments(db: AsyncDatabase) -> dict[str, Any]:
     arguments = engine_arguments(db.dialled, db.settings, asynchronous=True)
     del arguments["poolclass"]
     return arguments
-
-
-async def timed(session: AsyncSession, call: Call) -> float:
-    gc.collect()
-    began = time.perf_counter()
-    for number in range(CALLS):
-        await call(session, number)
-    return time.perf_counter() - began
 
 
 def compare_async() -> None:
