@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._lazy import lazy
-from . import leases
+from . import leases, soft_delete
 from .base import Base, Partitioned, SoftDeleted, Timestamped, Versioned
 from .database import Database
 from .holding import Held
@@ -53,6 +53,7 @@ __all__ = [
     "now",
     "one_at_a_time",
     "only_reads",
+    "soft_delete",
     "time_of",
 ]
 
