@@ -46,7 +46,7 @@ def guard(engine: Engine, *, strict: bool | None = None) -> Guard:
             the environment variable ``TRADECORE_STRICT`` decides.
     """
     watch = Guard(os.environ.get(STRICT) == "1" if strict is None else strict)
-    event.listen(engine, "before_cursor_execute", watch)
+    event.listen(engine, "before_cursor_execute", watch, retval=True)  # which saves a wrapper around it
     return watch
 
 
@@ -64,11 +64,11 @@ class Guard:
         _connection: Any,
         _cursor: Any,
         statement: str,
-        _parameters: Any,
+        parameters: Any,
         context: Any,
         _executemany: bool,
-    ) -> None:
-        """Look at one statement.
+    ) -> tuple[str, Any]:
+        """Look at one statement, and return it as it is.
 
         Raises:
             ConfigurationError: if it is refused.
@@ -81,11 +81,11 @@ class Guard:
             self._found[key] = _exposed(statement, context.compiled, by_orm=key[1])
         name = self._found[key]
         # A flush brings the mapper's own cache of statements along: it writes rows already in hand.
-        if name is None or options.get("compiled_cache") is not None:
-            return
-        if options.get(WITH_DELETED) or options.get(ONLY_DELETED) or options.get(PURGE):
-            return
-        self._speak(name, statement, refused=self.strict or bool(options.get(CHECKED)))
+        if name is not None and options.get("compiled_cache") is None:
+            told = options.get(WITH_DELETED) or options.get(ONLY_DELETED) or options.get(PURGE)
+            if not told:
+                self._speak(name, statement, refused=self.strict or bool(options.get(CHECKED)))
+        return statement, parameters
 
     def _speak(self, name: str, statement: str, refused: bool) -> None:
         said = (

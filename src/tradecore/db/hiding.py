@@ -61,6 +61,7 @@ class _Criterion(LoaderCriteriaOption):
 
 
 _LIVE = _Criterion(SoftDeleted, deleted=False)
+_DOUBLE: Final = "_tradecore_live"
 _GONE: dict[type[Any], _Criterion] = {}
 
 
@@ -95,8 +96,13 @@ def _see(state: ORMExecuteState, options: Mapping[str, Any]) -> None:
             state.statement = statement.options(*wanted)
     elif not ((options.get(WITH_DELETED)) or PURGE in options or _LIVE in statement._with_options):
         # What .options(_LIVE) does, without its looking at what kind of thing that is: for every statement it counts.
-        state.statement = seeing = statement._generate()
-        seeing._with_options += (_LIVE,)
+        # A statement that is made once and run often keeps its double, and with it the key of its compiled form.
+        seeing = statement.__dict__.get(_DOUBLE)
+        if seeing is None:
+            seeing = statement._generate()
+            seeing._with_options += (_LIVE,)
+            statement._set_memoized_attribute(_DOUBLE, seeing)
+        state.statement = seeing
 
 
 def _selected(state: ORMExecuteState) -> list[type[Any]]:

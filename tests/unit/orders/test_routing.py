@@ -13,9 +13,10 @@ from sqlalchemy import select
 from tests.journey import World, entry, world
 
 from tradecore import Signal
-from tradecore.errors import BrokerError, ConfigurationError
+from tradecore.db import soft_delete
+from tradecore.errors import BrokerError, ConfigurationError, NotFound
 from tradecore.flow import Flow
-from tradecore.models import FillRecord, Inbox, Job, OpenPosition, OrderOrigin, Strategy, Trade, WebhookLog
+from tradecore.models import FillRecord, Inbox, Job, OpenPosition, OrderOrigin, RoutingRule, Strategy, Trade, WebhookLog
 from tradecore.trading import Fill, OrderStatus, Submission
 
 
@@ -346,3 +347,24 @@ def test_an_exit_beside_a_resting_entry_ends_all_the_same(w: World) -> None:
     w.core.accept(signal("out", "exit", side="sell"))
     w.settle(3)
     assert outcome(w, "out") == ("NOTHING_TO_CLOSE", 0)
+
+
+def test_a_deleted_rule_routes_nothing_and_a_restored_one_does(ruled: World) -> None:
+    ruled.core.setup(rules=[{"strategy": "trend", "broker": "alpaca"}])
+    db = ruled.core.db
+    batch = db.run(soft_delete.delete_where, RoutingRule)
+    ruled.core.accept(entry("s-1", strategy="trend"))
+    ruled.core.run_due()
+    assert outcome(ruled, "s-1") == ("NO_RULE", 0)
+    assert db.run(lambda session: soft_delete.restore(session, batch=batch)) == 1
+    ruled.core.accept(entry("s-2", strategy="trend"))
+    ruled.core.run_due()
+    assert outcome(ruled, "s-2") == ("routed", 1)
+
+
+def test_a_deleted_strategy_is_unknown_until_it_is_set_up_again(ruled: World) -> None:
+    ruled.core.db.run(soft_delete.delete_where, Strategy, Strategy.symbol == "trend")
+    with pytest.raises(NotFound):
+        ruled.core.accept(entry("s-1", strategy="trend"))
+    ruled.core.setup(strategies=["trend"])
+    assert ruled.core.accept(entry("s-1", strategy="trend")).status == "accepted"
