@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "drawings",
     "rooms",
+    "schema",
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]

@@ -1,7 +1,8 @@
-"""Drawings made from the code itself at build time: the order's two tables and the error tree. Inline SVG, no scripts.
+"""Drawings made from the code itself at build time: the order's tables, the errors, the schema. Inline SVG, no scripts.
 
 ``{submission-moves}`` and ``{status-moves}`` read :mod:`tradecore.trading.lifecycle`, ``{error-tree}`` reads
-:mod:`tradecore.errors`; a state or an error that is added appears without an edit here, or stops the build.
+:mod:`tradecore.errors`, ``{schema-map}`` and ``{schema-neighbourhood} name`` the models; a state, an error or a table
+that is added appears without an edit here, or stops the build.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from schema import neighbourhood, schema_map
 from svg import Drawing, Point
 
 from tradecore import errors
@@ -122,12 +124,20 @@ class _Drawn(Directive):
         return [nodes.raw("", type(self).make(), format="html")]
 
 
+class _Neighbourhood(Directive):
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        return [nodes.raw("", neighbourhood(self.arguments[0]), format="html")]
+
+
 def _directive(make: Callable[[], str]) -> type[_Drawn]:
     return type(make.__name__, (_Drawn,), {"make": staticmethod(make)})
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Register the directives with Sphinx."""
-    for make in (submission_moves, status_moves, error_tree):
+    for make in (submission_moves, status_moves, error_tree, schema_map):
         app.add_directive(make.__name__.replace("_", "-"), _directive(make))
+    app.add_directive("schema-neighbourhood", _Neighbourhood)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

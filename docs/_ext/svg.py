@@ -24,16 +24,16 @@ _STYLE = """
 class Drawing:
     """Collects strokes; :meth:`text` gives the SVG. Arrows first, boxes over them."""
 
-    def __init__(self, width: float, height: float, title: str) -> None:
-        """Start an empty drawing."""
-        self.width, self.height, self.title = width, height, title
+    def __init__(self, width: float, height: float, title: str, *, half_width: float = HALF_WIDTH) -> None:
+        """Start an empty drawing whose boxes are twice ``half_width`` wide."""
+        self.width, self.height, self.title, self.half_width = width, height, title, half_width
         self._strokes: list[str] = []
 
     def box(self, at: Point, text: str, *, end: bool = False, doubt: bool = False) -> None:
         """Draw a state: thick where it ends, dashed where it is in doubt."""
         kind = "end" if end else "doubt" if doubt else ""
-        x, y = at[0] - HALF_WIDTH, at[1] - HALF_HEIGHT
-        size = f'width="{2 * HALF_WIDTH}" height="{2 * HALF_HEIGHT}" rx="8"'
+        x, y = at[0] - self.half_width, at[1] - HALF_HEIGHT
+        size = f'width="{2 * self.half_width}" height="{2 * HALF_HEIGHT}" rx="8"'
         self._strokes.append(f'<rect class="{kind}" x="{x}" y="{y}" {size}/>')
         self.words((at[0], at[1] + 4), text)
 
@@ -43,7 +43,7 @@ class Drawing:
         length = hypot(x2 - x1, y2 - y1) or 1
         bend = 14 + length * (0.12 if faint else 0.05)
         middle = ((x1 + x2) / 2 - (y2 - y1) / length * bend, (y1 + y2) / 2 + (x2 - x1) / length * bend)
-        (ax, ay), (bx, by) = _edge(start, middle), _edge(end, middle)
+        (ax, ay), (bx, by) = _edge(start, middle, self.half_width), _edge(end, middle, self.half_width)
         marker = "faint" if faint else "head"
         self._strokes.append(
             f'<path class="{"faint" if faint else ""}" marker-end="url(#{marker})" '
@@ -83,8 +83,8 @@ class Drawing:
         )
 
 
-def _edge(box: Point, towards: Point) -> Point:
+def _edge(box: Point, towards: Point, half_width: float) -> Point:
     """Return where the line from a box's middle to a point leaves the box."""
     dx, dy = towards[0] - box[0], towards[1] - box[1]
-    scale = min(HALF_WIDTH / abs(dx) if dx else 9e9, HALF_HEIGHT / abs(dy) if dy else 9e9)
+    scale = min(half_width / abs(dx) if dx else 9e9, HALF_HEIGHT / abs(dy) if dy else 9e9)
     return box[0] + dx * scale, box[1] + dy * scale

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import event, insert
+from tests.integration.plans import full_scans, gather_statistics
 
 from tradecore.db import Database, now
 from tradecore.models import Inbox, Job, JobState, OrderRecord, migrations
@@ -38,21 +39,8 @@ def db(request, shared_database_url):
         database.run(_history)
         if request.param == "with statistics" or database.dialect_name != "sqlite":
             # The servers gather statistics by themselves; SQLite has none until somebody asks for them.
-            tables = f"TABLE {', '.join(PLATFORM_FREE)}" if database.dialect_name == "mysql" else ""
-            with database.engine.connect() as connection:
-                connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"ANALYZE {tables}"))
+            gather_statistics(database, PLATFORM_FREE)
         yield database
-
-
-def _full_scans(db, statement, parameters):
-    word = "EXPLAIN QUERY PLAN" if db.dialect_name == "sqlite" else "EXPLAIN"
-    with db.engine.connect() as connection:
-        rows = connection.exec_driver_sql(f"{word} {statement}", parameters).mappings().all()
-    if db.dialect_name == "sqlite":
-        return [row["detail"] for row in rows if row["detail"].startswith("SCAN")]
-    if db.dialect_name == "postgresql":
-        return [row["QUERY PLAN"] for row in rows if "Seq Scan" in row["QUERY PLAN"]]
-    return [dict(row) for row in rows if row["type"] in ("ALL", "index")]
 
 
 def test_looking_for_work_never_reads_the_history(db):
@@ -68,7 +56,8 @@ def test_looking_for_work_never_reads_the_history(db):
         db.run(lag, accounts)
     event.remove(db.engine, "before_cursor_execute", note)
     assert len(asked) > 20
-    assert [scan for statement, parameters in asked for scan in _full_scans(db, statement, parameters)] == []
+    with db.engine.connect() as connection:
+        assert [scan for words, values in asked for scan in full_scans(connection, words, values)] == []
 
 
 @pytest.mark.parametrize(
@@ -85,4 +74,5 @@ def test_looking_for_work_never_reads_the_history(db):
 def test_what_is_looked_up_by_its_key_is_found_by_an_index(sqlite_url, query):
     with Database(sqlite_url) as db:
         migrations.upgrade(db)
-        assert _full_scans(db, query, ()) == []
+        with db.engine.connect() as connection:
+            assert full_scans(connection, query, ()) == []

@@ -29,6 +29,7 @@ class Inbox(Timestamped, Base):
         UniqueConstraint("tenant", "source", "signal_id"),
         Index(None, "routed_at", "id"),
         Index(None, "keep_until"),
+        Index(None, "job_uid"),
     )
 
     tenant: Mapped[Key100] = mapped_column(default="")

@@ -36,6 +36,7 @@ class OrderRecord(Timestamped, Base):
         Index(None, "strategy", "status", "id"),
         Index(None, "account", "submission", "next_at"),
         Index(None, "account", "next_at"),
+        Index(None, "account", "ended_at"),
         Index(None, "account", "symbol", "submission", "id"),
         Index(None, "submission", "next_at"),
         Index(None, "broker_order_id"),

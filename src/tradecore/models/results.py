@@ -37,12 +37,13 @@ class OpenPosition(Timestamped, Base):
     __table_args__ = (
         UniqueConstraint("strategy_id", "symbol", "open_at_connection"),
         Index(None, "strategy_id", "status"),
+        Index(None, "broker_connection_id", "status"),
         # Not above zero: a closed position holds nothing, and what expires worthless leaves at a price of 0.
         *at_least_zero("quantity", "average_price", "exit_price", "exited_quantity"),
     )
 
     strategy_id: Mapped[int] = link("strategies", "CASCADE", served=True)
-    broker_connection_id: Mapped[int | None] = link("broker_connections", "SET NULL")
+    broker_connection_id: Mapped[int | None] = link("broker_connections", "SET NULL", served=True)
     symbol: Mapped[SymbolKey]
     direction: Mapped[Direction] = mapped_column(EnumString(Direction))
     quantity: Mapped[Decimal]

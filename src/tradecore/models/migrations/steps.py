@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from alembic import op
-from sqlalchemy import CheckConstraint, Connection, Index, MetaData, Table, func, inspect, select, text
+from sqlalchemy import CheckConstraint, Column, Connection, Index, MetaData, Table, func, inspect, select, text
 from sqlalchemy import table as named
-from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropConstraint, DropTable
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable, DropConstraint, DropIndex, DropTable
 from sqlalchemy.types import TypeEngine
 
 from ...db import partitions
@@ -20,13 +20,14 @@ from ...db.base import NAMING, clock_of
 from ...errors import ConfigurationError
 from . import rebuilding
 
-__all__ = ["ORDINARY", "change_checks", "create", "drop", "partitioned", "retype"]
+__all__ = ["ORDINARY", "change_checks", "change_indexes", "create", "drop", "partitioned", "retype"]
 
 ORDINARY: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 """What every table says."""
 
 _COMMITS_EACH_STEP = ("mysql", "mariadb")
 
+Columns: TypeAlias = tuple[str, ...]
 Checks: TypeAlias = Mapping[str, Sequence[CheckConstraint]]
 
 
@@ -113,6 +114,19 @@ def _broken(connection: Connection, table: str, checks: Sequence[CheckConstraint
         wrong = text(f"NOT ({rebuilding.spelled(connection, check)})")
         if count := connection.scalar(select(func.count()).select_from(named(table)).where(wrong)):
             yield f"{count} rows of {table} break {check.name}: put them right, then try again"
+
+
+def change_indexes(table: str, *, add: Sequence[Columns] = (), drop: Sequence[Columns] = ()) -> None:
+    """Index these columns of a table that is there, and no longer those; new ones first, for foreign keys need one."""
+    connection = op.get_bind()
+    there = {index["name"] for index in inspect(connection).get_indexes(table)}
+    named_as = Table(table, MetaData(naming_convention=NAMING), *(Column(c) for c in sorted({*sum((*add, *drop), ())})))
+    for columns in add:
+        if (index := Index(None, *(named_as.c[name] for name in columns))).name not in there:
+            op.execute(CreateIndex(index))
+    for columns in drop:
+        if (index := Index(None, *(named_as.c[name] for name in columns))).name in there:
+            op.execute(DropIndex(index))
 
 
 def retype(table: str, column: str, kind: TypeEngine[Any], *, only: Collection[str]) -> None:

@@ -1,10 +1,10 @@
-"""Schedules and idempotency keys."""
+"""Schedules and idempotency keys; open orders of an account, and the signal of a job, by an index."""
 
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, UniqueConstraint
 
 from tradecore.db.base import NAMING
 from tradecore.db.types import ExactString, Json, UtcDateTime
-from tradecore.models.migrations.steps import ORDINARY, create, drop
+from tradecore.models.migrations.steps import ORDINARY, change_indexes, create, drop
 
 revision = "core_0002"
 down_revision = "core_0001"
@@ -49,10 +49,14 @@ Table(
 
 
 def upgrade() -> None:
-    """Create the tables."""
+    """Create the tables and the indexes."""
+    change_indexes("tc_inbox", add=[("job_uid",)])
+    change_indexes("tc_orders", add=[("account", "ended_at")])
     create(metadata)
 
 
 def downgrade() -> None:
     """Drop them, with what is in them."""
     drop(metadata)
+    change_indexes("tc_orders", drop=[("account", "ended_at")])
+    change_indexes("tc_inbox", drop=[("job_uid",)])

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from tradecore.db.base import NAMING
 from tradecore.db.constraints import at_least_zero, both_or_neither, in_order, positive, time_of_day
 from tradecore.db.types import ExactDecimal, ExactString, Json, UtcDateTime
-from tradecore.models.migrations.steps import ORDINARY, change_checks, create, drop, partitioned, retype
+from tradecore.models.migrations.steps import ORDINARY, change_checks, change_indexes, create, drop, partitioned, retype
 
 revision = "platform_0002"
 down_revision = "platform_0001"
@@ -385,10 +385,12 @@ def upgrade() -> None:
     change_checks(add=_lacked(), drop={"trades": at_least_zero("quantity")})
     # MariaDB took jose@ and josé@ for one address.
     retype("users", "email", ExactString(254), only=("mysql", "mariadb"))
+    change_indexes("open_positions", add=[("broker_connection_id", "status")], drop=[("broker_connection_id",)])
     create(metadata, but=EARLIER)
 
 
 def downgrade() -> None:
     """Drop the tables, with what is in them, and the checks; addresses go on being told apart."""
     drop(metadata, but=EARLIER)
+    change_indexes("open_positions", add=[("broker_connection_id",)], drop=[("broker_connection_id", "status")])
     change_checks(add={"trades": at_least_zero("quantity")}, drop=_lacked())
