@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects import postgresql
+from tests.databases import fresh_database
 
 from tradecore.clock import ManualClock
 from tradecore.db import Database, id_range
@@ -27,9 +28,15 @@ QUERIES = {
 WANTED = {"what it refers to": {"webhook_logs_2025_05", "trades_2025"}, "the audit log": {"tc_audit_log_2025_05"}}
 
 
-@pytest.fixture
-def db(postgres_url):
-    with Database(postgres_url, clock=ManualClock(datetime(2026, 11, 22, tzinfo=UTC))) as database:
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory):
+    with (
+        fresh_database("postgres", tmp_path_factory.mktemp("pruning")) as url,
+        Database(url, clock=ManualClock(datetime(2026, 11, 22, tzinfo=UTC))) as database,
+    ):
         migrations.upgrade(database)
         database.ensure_partitions(since=datetime(2024, 1, 1, tzinfo=UTC))
         yield database

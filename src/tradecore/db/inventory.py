@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import BigInteger, Connection, Table, column, func, select, text
+from sqlalchemy import table as table_named
 
 from .partitions import Partition, period, plan
-from .timeline import time_of
+from .timeline import IdRange, time_of
 
 __all__ = ["DETACHED", "Listed", "State", "has_partitions", "inventory", "over"]
 
@@ -126,12 +127,14 @@ def _period_named(table: Table, name: str) -> Partition | None:
 
 
 def _counted(connection: Connection, table: Table, moment: datetime) -> list[Listed]:
-    first = connection.execute(select(func.min(table.c.id))).scalar()
+    by: Any = column("id", BigInteger())
+    source = table_named(table.name, by)  # every row, those marked as deleted too
+    first = connection.execute(select(func.min(by)).select_from(source)).scalar()
     if first is None:
         return []
     found = []
     for name, low, high in plan(table, moment, count=0, since=time_of(first)):
-        inside = select(func.count()).select_from(table).where(table.c.id >= low, table.c.id < high)
+        inside = select(func.count()).select_from(source).where(IdRange(low, high).of(by))
         rows = connection.execute(inside).scalar_one()
         if rows:
             found.append(Listed(table.name, name, low, high, "plain", rows, None))

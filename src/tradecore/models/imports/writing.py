@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import column, insert, select, table
 from sqlalchemy.orm import Session
 
 from ...audit import record
@@ -21,8 +21,9 @@ from .trades import PROBES, Identity, KnownStrategies, TradeRow
 
 __all__ = ["Known", "Written", "look_up", "make_ready", "note", "write", "write_all"]
 
-_TRADES: Any = Trade.__table__
-_COLUMNS = [_TRADES.c[name] for name in ("id", *Identity._fields, "source", "deleted_at")]
+_TABLE: Any = Trade.__table__
+# Every row, those marked as deleted too: they keep their id.
+_ALL: Any = table("trades", *(column(name, _TABLE.c[name].type) for name in ("id", *Identity._fields, "source")))
 _ASKED = 500  # MariaDB makes a table of its own of a thousand values or more
 _NTH = 4  # how many equal trades are told apart from a trade whose figures were put right since
 
@@ -58,8 +59,8 @@ def make_ready(session: Session, moments: Sequence[datetime], *, make: bool) -> 
     """Make the partitions that trades of ``moments`` need; return those that cannot be had, since they are detached."""
     connection = session.connection()
     if make:
-        create_for(connection, _TRADES, moments)
-    return missing_for(connection, _TRADES, moments, taken=not make)
+        create_for(connection, _TABLE, moments)
+    return missing_for(connection, _TABLE, moments, taken=not make)
 
 
 def write(session: Session, rows: Sequence[TradeRow], *, dry: bool = False) -> Written:
@@ -94,10 +95,9 @@ def write(session: Session, rows: Sequence[TradeRow], *, dry: bool = False) -> W
 
 
 def _there(session: Session, ids: Iterable[int]) -> dict[int, tuple[Identity, str]]:
-    # Deleted trades count as well: they keep their id. Core, so that nothing leaves them out.
     connection, found, wanted = session.connection(), {}, iter(sorted(ids))
     while asked := list(islice(wanted, _ASKED)):
-        for row in connection.execute(select(*_COLUMNS).where(_TRADES.c.id.in_(asked))):
+        for row in connection.execute(select(_ALL).where(_ALL.c.id.in_(asked))):
             found[row.id] = (Identity(*row[1:8]), row.source)
     return found
 
