@@ -18,7 +18,7 @@ COMMANDS = {
     "simulate": ("simulate", "serve a simulated broker on loopback"),
     "worker": ("worker", "run a worker process of its own"),
     "orders": ("orders", "see what is stuck, and fix it safely"),
-    "db": ("db", "upgrade, show or check the database's schema; see to its partitions"),
+    "db": ("db", "upgrade, show or check the database's schema; see to its partitions; adopt one"),
     "import": ("imports", "bring trades in from a CSV file"),
 }
 

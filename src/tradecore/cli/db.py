@@ -11,7 +11,10 @@ from ._arguments import add_database_argument, database_url
 __all__ = ["add_arguments", "execute"]
 
 # Verbs with a file of their own: name -> (module with add_arguments and execute, one line of help)
-OTHERS = {"partitions": ("partitions", "list partitions, make those ahead, detach or archive old ones")}
+OTHERS = {
+    "adopt": ("adopt", "copy an existing database's rows into tradecore's tables"),
+    "partitions": ("partitions", "list partitions, make those ahead, detach or archive old ones"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
