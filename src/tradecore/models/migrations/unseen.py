@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateTable
 
 from ...db.constraints import Generated
+from ...db.hiding import with_deleted
 from ...db.types import EnumString
 
 __all__ = ["delete_rules", "expressions", "words"]
@@ -68,7 +69,7 @@ def words(connection: Connection, tables: Sequence[Table]) -> Iterator[str]:
         plain = [_exactly(connection, column) for column in columns]
         wrong = or_(*(spelled.not_in(_members(c)) for spelled, c in zip(plain, columns, strict=True)))
         unknown: dict[str, set[str]] = {}
-        for row in connection.execute(select(*plain).where(wrong).distinct().limit(SHOWN)):
+        for row in connection.execute(with_deleted(select(*plain).where(wrong).distinct().limit(SHOWN))):
             for column, word in zip(columns, row, strict=True):
                 if word is not None and word not in _members(column):
                     unknown.setdefault(column.name, set()).add(word)

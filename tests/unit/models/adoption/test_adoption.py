@@ -195,7 +195,7 @@ def test_what_came_since_is_adopted_by_running_again(sqlite_url):
         assert report.ready
         assert report.table("strategies").proof.adopted == 39
         with db.engine.begin() as connection:
-            connection.exec_driver_sql("DELETE FROM strategies WHERE symbol = 'NEW'")
+            connection.exec_driver_sql("DELETE FROM strategies WHERE symbol = 'NEW' AND deleted_at IS NULL")
         assert not adopted(db).proven  # somebody has taken a row away: the proof is of our own table
 
 
