@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
-from ..errors import TradeCoreError
+from ..errors import ConfigurationError, TradeCoreError
 
 __all__ = ["main"]
 
@@ -44,9 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = command.execute(own.parse_args(rest + words[1:]))
     except TradeCoreError as error:
-        print(f"tradecore: {error.message}", file=sys.stderr)
-        for detail in error.details[1:] if len(error.details) > 1 else ():
-            print(f"  - {detail.get('message', detail)}", file=sys.stderr)
+        problems = error.details if isinstance(error, ConfigurationError) and len(error.details) > 1 else ()
+        print(f"tradecore: {'this cannot work:' if problems else error.message}", file=sys.stderr)
+        for problem in problems:
+            print(f"  - {problem['message']}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

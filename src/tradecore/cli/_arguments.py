@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 
-__all__ = ["add_core_arguments", "add_database_argument", "brokers_named", "database_url"]
+if TYPE_CHECKING:
+    from ..core import TradeCore
+
+__all__ = ["add_core_arguments", "add_database_argument", "brokers_named", "core_named", "database_url"]
 
 VARIABLE = "TRADECORE_DATABASE_URL"
 
@@ -42,6 +45,39 @@ def database_url(given: str | None) -> str:
     return url
 
 
+def core_named(arguments: argparse.Namespace, route: str | None = None) -> TradeCore:
+    """Return a core for the database and the brokers the arguments name, not open and without a worker.
+
+    Raises:
+        ConfigurationError: listing everything that is wrong with either.
+    """
+    from ..core import TradeCore
+
+    problems: list[str] = []
+    url, brokers = "sqlite://", []
+    try:
+        url = database_url(arguments.database)
+    except ConfigurationError as error:
+        problems += _said(error)
+    try:
+        brokers = brokers_named(arguments.broker)
+    except ConfigurationError as error:
+        problems += _said(error)
+    try:
+        core = TradeCore(url, brokers=brokers, route=None if problems else route, worker=False)
+    except ConfigurationError as error:
+        problems += _said(error)
+    else:
+        if not problems:
+            return core
+        core.close()
+    raise ConfigurationError.of(problems)
+
+
+def _said(error: ConfigurationError) -> list[str]:
+    return [str(detail["message"]) for detail in error.details] or [error.message]
+
+
 def brokers_named(names: list[str] | None) -> list[Any]:
     """Return an adapter for each name, found by its entry point and set up from the environment.
 
@@ -57,7 +93,7 @@ def brokers_named(names: list[str] | None) -> list[Any]:
         try:
             brokers.append(known[name].load().from_env())
         except ConfigurationError as error:
-            problems.extend(str(detail["message"]) for detail in error.details or [{"message": error.message}])
+            problems += _said(error)
     if problems:
         raise ConfigurationError.of(problems)
     return brokers

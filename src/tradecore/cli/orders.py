@@ -16,7 +16,7 @@ from ..core import TradeCore
 from ..models import Inbox
 from ..orders import DeadLetter, Decision, LedgerLine, OrderView
 from ..trading import Submission
-from ._arguments import add_core_arguments, brokers_named, database_url
+from ._arguments import add_core_arguments, core_named
 
 __all__ = ["add_arguments", "execute"]
 
@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many, 1 to 1000 (default 100)")
     for verb, line in (("show", "one order and every move of it"), ("cancel", "ask the broker to cancel one order")):
         verbs.add_parser(verb, help=line, parents=[behind]).add_argument("order", help="its client order id, or its id")
-    verbs.add_parser("dead", help="signals that could not be routed")
-    redrive = verbs.add_parser("redrive", help="have a dead letter routed again, after its cause was mended")
+    verbs.add_parser("dead", help="signals that could not be routed", parents=[behind])
+    redrive = verbs.add_parser(
+        "redrive", help="have a dead letter routed again, after its cause was mended", parents=[behind]
+    )
     redrive.add_argument("uid", help="which one, as `dead` lists it")
     redrive.add_argument("--note", required=True, help="why; kept in the books")
     redrive.add_argument("--actor", default=None, help="who decides (default: the user logged in)")
@@ -59,12 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Carry out one verb."""
-    brokers = brokers_named(arguments.broker)
     actor = getattr(arguments, "actor", None) or getpass.getuser()
-    with (
-        bind(actor_type="user", actor_id=actor),
-        TradeCore(database_url(arguments.database), brokers=brokers, worker=False) as core,
-    ):
+    with bind(actor_type="user", actor_id=actor), core_named(arguments) as core:
         if arguments.verb == "list":
             found = _chosen(core, arguments)
             _print_orders(found, arguments.json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "execute"]
 
+CASH = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("broker", choices=["alpaca"], help="which broker to simulate")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; a free one when left out")
-    parser.add_argument("--faults", default="none", metavar="NAME", help="fault plan: none, normal or hostile")
+    parser.add_argument(
+        "--faults", default="none", metavar="NAME", help="fault plan: none, normal, hostile, or one fault"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of ids, partial fills and faults")
     parser.add_argument("--profile", choices=["unique", "loose"], default="unique", help="are client order ids unique")
     parser.add_argument("--speed", type=float, default=1.0, help="how many times as fast as real time its clock runs")
@@ -40,8 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _server(arguments: argparse.Namespace) -> Server:
     from ..simulators.serve import serve_alpaca
 
-    if arguments.speed <= 0:
-        raise ConfigurationError("--speed must be positive")
+    problems = []
+    if not 0 <= arguments.port <= 65_535:
+        problems.append("--port must be 0 to 65535")
+    if not 0 < arguments.speed < float("inf"):
+        problems.append("--speed must be positive")
+    if not CASH.fullmatch(arguments.cash):
+        problems.append("--cash must be dollars, such as 25000 or 25000.50")
+    if arguments.day_seconds is not None and not 0 < arguments.day_seconds < float("inf"):
+        problems.append("--day-seconds must be positive")
+    if problems:
+        raise ConfigurationError.of(problems)
     try:
         origin = datetime.fromisoformat(arguments.origin) if arguments.origin else datetime.now(UTC)
         clock = SystemClock() if arguments.speed == 1 else ScaledClock(arguments.speed, origin)

@@ -10,10 +10,9 @@ import threading
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..core import TradeCore
 from ..errors import ConfigurationError
 from ..models import RoutingRule
-from ._arguments import add_core_arguments, brokers_named, database_url
+from ._arguments import add_core_arguments, core_named
 
 __all__ = ["add_arguments", "execute"]
 
@@ -32,12 +31,7 @@ def execute(arguments: argparse.Namespace) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces its own plugins
     if not arguments.broker:
         raise ConfigurationError("a worker without a broker has nothing to do: give --broker NAME, such as alpaca")
-    core = TradeCore(
-        database_url(arguments.database),
-        brokers=brokers_named(arguments.broker),
-        route=arguments.route,
-        worker=False,
-    )
+    core = core_named(arguments, arguments.route)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -50,6 +50,9 @@ FAULTS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Every fault, and the calls it can strike."""
 
+ALONE = 0.2
+"""How often a fault strikes, of the calls it can, in the plan that bears its name."""
+
 _EXCLUSIVE = tuple(list(FAULTS)[: list(FAULTS).index("second_refused")])
 
 
@@ -86,14 +89,17 @@ class FaultPlan:
 
     @classmethod
     def named(cls, name: str) -> FaultPlan:
-        """Return one of :data:`PLANS`.
+        """Return one of :data:`PLANS`; for a fault's own name, the plan of that one alone, in one call of five.
 
         Raises:
-            ConfigurationError: naming the plans there are.
+            ConfigurationError: naming the plans and the faults there are.
         """
-        if name not in PLANS:
-            raise ConfigurationError(f"there is no fault plan named {name!r}; there are {', '.join(PLANS)}")
-        return PLANS[name]
+        if name in PLANS:
+            return PLANS[name]
+        if name in FAULTS:
+            return cls(name, {name: ALONE})
+        there = f"there are {', '.join(PLANS)}, and one for each fault: {', '.join(FAULTS)}"
+        raise ConfigurationError(f"there is no fault plan named {name!r}; {there}")
 
 
 _NORMAL = {

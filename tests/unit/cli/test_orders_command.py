@@ -138,10 +138,10 @@ def test_a_worker_without_its_broker_lists_what_is_missing(
     url = f"sqlite:///{tmp_path / 'desk.db'}"
     assert main(["worker", "--database", url]) == 2
     assert "--broker" in capsys.readouterr().err
-    assert main(["worker", "--database", url, "--broker", "alpaca", "--broker", "nowhere"]) == 2
+    assert main(["worker", "--database", "oracle://desk", "--broker", "alpaca", "--broker", "nowhere"]) == 2
     said = capsys.readouterr().err
-    assert "APCA_API_KEY_ID" in said
-    assert "'nowhere'" in said
+    for problem in ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY", "'nowhere'", "'oracle' is not supported"):
+        assert said.count(problem) == 1  # a wrong address, key and name: all at once, and each once
 
 
 def test_a_worker_with_neither_route_nor_rule_refuses_and_leaves_the_signal(
@@ -219,3 +219,5 @@ def test_dead_letters_are_listed_and_driven_again(
     assert "ZeroDivisionError" in shown
     assert run(url, "redrive", shown.split()[0], "--note", "mended") == 0
     assert run(url, "redrive", "nothing", "--note", "mended") == 2
+    assert main(["orders", "dead", "--database", url, "--json"]) == 0
+    assert main(["orders", "redrive", "nothing", "--note", "mended", "--database", url]) == 2

@@ -48,6 +48,13 @@ def test_a_plan_strikes_as_often_as_it_says(plan):
         assert abs(faults.fired[name] - expected) < 5 * expected**0.5, name  # five standard deviations
 
 
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_s_own_name_is_a_plan_of_that_one_alone(name):
+    sure = FaultPlan.named(name)
+    assert set(sure.rates) == {name}
+    assert 0 < sure.rates[name] <= 1
+
+
 def test_another_seed_draws_another_run():
     runs = [[Faults(EVEN, seed).next("order", f"o-{n}") for n in range(50)] for seed in (1, 2)]
     assert runs[0] != runs[1]

@@ -202,7 +202,11 @@ def test_a_taken_port_is_said(server, capsys):
     [
         (["--faults", "gentle"], "there are none, normal, hostile"),
         (["--day", "2030-01-01"], "the bars end on 2018-12-31"),
-        (["--speed", "0"], "must be positive"),
+        (["--speed", "0"], "--speed must be positive"),
+        (["--speed", "nan"], "--speed must be positive"),
+        (["--port", "65536"], "--port must be 0 to 65535"),
+        (["--cash", "-5"], "--cash must be dollars"),
+        (["--cash", "NaN", "--day-seconds", "0"], "--day-seconds must be positive"),
         (["--speed", "2", "--origin", "2026-01-01T00:00:00"], "an aware origin"),
         (["--speed", "2", "--origin", "yesterday"], "isoformat"),
     ],
