@@ -92,6 +92,18 @@ def children(pid: int, word: str) -> list[int]:
     return [int(child) for child in found if word in Path(f"/proc/{child}/cmdline").read_text()]
 
 
+@pytest.mark.parametrize(
+    ("database", "words"),
+    [
+        ("sqlite://", "name a file or a server"),
+        ("postgresql://postgres@127.0.0.1:9/desk?connect_timeout=2", "the database cannot be reached"),
+    ],
+)
+def test_a_database_the_demo_cannot_use_is_explained(database, words):
+    with pytest.raises(ConfigurationError, match=words):
+        run.prepare(database)
+
+
 def test_wrong_words_are_explained():
     status, page = demo("--signals", "1000000")
     assert status == 2

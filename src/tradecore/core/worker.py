@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,8 @@ class _Base:
         wait = self.poll if found.next_in is None else min(self.poll, found.next_in)
         if found.steps:
             wait = min(wait, 0.05)  # what is due rests after a failure, or has no room: a step's end rings
-        return max(SHORTEST_NAP, self._clock.real(wait))
+        # A little apart: workers of several processes that wake at one due time would all try the same step.
+        return max(SHORTEST_NAP, self._clock.real(wait)) + random.uniform(0.0, SHORTEST_NAP)
 
 
 class Worker(_Base):

@@ -12,6 +12,8 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,7 +25,7 @@ from ..errors import ConfigurationError
 from .books import Books
 from .worker import Station, work
 
-__all__ = ["BrokerProcess", "Fleet"]
+__all__ = ["BrokerProcess", "Fleet", "nursery"]
 
 PATIENCE = 20.0  # real seconds for a process to start, or an answer to come
 _TRIES = 40
@@ -38,17 +40,24 @@ class BrokerProcess:
     """
 
     def __init__(self, arguments: Sequence[str], log: Path) -> None:
-        """Start it and wait for its URL."""
+        """Start it."""
         command = [sys.executable, "-m", "tradecore", "simulate", "alpaca", "--port", "0", *arguments]
         with log.open("ab") as errors:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter and our own words
                 command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL
             )
+
+    @cached_property
+    def url(self) -> str:
+        """Its address; the first look waits until it listens.
+
+        Raises:
+            ConfigurationError: it did not start.
+        """
         line = self._process.stdout.readline().decode() if self._process.stdout else ""
         if not line.startswith("http://"):
-            self.stop()
             raise ConfigurationError("the simulated broker did not start; its log says why")
-        self.url = line.split()[0]
+        return line.split()[0]
 
     def books(self) -> Books:
         """Return its true books, read over HTTP."""
@@ -170,7 +179,8 @@ class _Worker:
 
 
 def nursery() -> multiprocessing.context.ForkServerContext:
-    """Return where workers come from; the first use starts the process that imports for them all."""
+    """Return where workers come from: a process that imports for them all; the first call starts it, and goes on."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tradecore.demo.nursery"])
+    forkserver.ensure_running()
     return context

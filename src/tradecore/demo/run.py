@@ -17,12 +17,13 @@ from sqlalchemy import inspect, select
 
 from ..core import TradeCore
 from ..db import Database
+from ..db.engines import in_memory
 from ..errors import ConfigurationError, LockTimeout, SerializationConflict
-from ..models import Inbox, OrderRecord
+from ..models import Inbox, OrderRecord, migrations
 from ..simulators.exchange import Market
 from ..trading import Receipt, Signal
 from . import tally
-from .fleet import BrokerProcess, Fleet
+from .fleet import BrokerProcess, Fleet, nursery
 from .journal import read_journal
 from .profit import buy_and_hold
 from .report import Facts, rows, table
@@ -61,7 +62,7 @@ class Settings:
     faults: str = "normal"
     database: str | None = None
     workers: int = 3
-    speed: float = 60.0
+    speed: float = 150.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""
@@ -183,6 +184,7 @@ def run_demo(settings: Settings, screen: Screen) -> int:
         ConfigurationError: the database is not empty, or cannot be used; the broker did not start.
     """
     began = time.monotonic()
+    nursery()  # it imports while the signals are reckoned
     market = Market()
     deliveries = arrivals(settings.signals, settings.seed, market)
     with _folder() as folder:
@@ -225,10 +227,9 @@ def _started(
             log,
         )
         stack.callback(broker.stop)
+        prepare(database)
         station = Station(database, broker.url, settings.speed, origin.isoformat(), settings.workers)
-        core = station.core(setup_schema=True)
-        refuse_used_database(core.db)
-        stack.enter_context(core)
+        core = stack.enter_context(station.core())
         core.setup(strategies=strategies())
         screen.say(_opening(settings, deliveries))
         dice = Random(f"kills|{settings.seed}")
@@ -237,6 +238,20 @@ def _started(
         stack.callback(screen.close)
         fleet.await_begin()
         yield _Run(settings, screen, market, deliveries, core, broker, fleet, dice, began)
+
+
+def prepare(database: str) -> None:
+    """Make the tables in the demo's database.
+
+    Raises:
+        ConfigurationError: it cannot be reached, lives in one process's memory, or holds signals or orders already.
+    """
+    with Database(database) as db:
+        if in_memory(db.url):
+            raise ConfigurationError("the demo's processes share the database: name a file or a server, not memory")
+        migrations.current(db)  # says so where it cannot be reached
+        refuse_used_database(db)
+        migrations.upgrade(db)
 
 
 def refuse_used_database(db: Database) -> None:

@@ -49,7 +49,7 @@ class Station:
         """Return the demo's clock."""
         return ScaledClock(self.speed, datetime.fromisoformat(self.origin))
 
-    def core(self, *, setup_schema: bool = False) -> TradeCore:
+    def core(self) -> TradeCore:
         """Return a core of this demo, not open yet; patient with sending and with exits, otherwise as anybody's."""
         clock = self.clock()
         # Nothing here speaks TLS; an empty trust store saves every new worker 60 ms of reading certificates.
@@ -63,7 +63,6 @@ class Station:
             clock=clock,
             # Days pass in moments here: an exit comes seconds after its entry, not weeks, and waits for it.
             settings=JourneySettings(send_by=3_600.0, exit_patience=1_800.0),
-            setup_schema=setup_schema,
         )
 
 
