@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ..models import OrderRecord
 from ..trading import Intent, OrderRequest, ReplaceRequest, Submission
 from ..trading.lifecycle import Evidence
 from ._journal import Journal, is_gated
@@ -59,6 +61,10 @@ def claim_order(session: Session, order_id: int, owner: str, settings: JourneySe
     if journal.is_late:
         lapse(journal)
         return None
+    if row.intent is not Intent.CANCEL and _is_taken_back(session, order_id):
+        # Asked for while the fate of a send was open; that send is proven to have made no order, so none is made now.
+        withdraw(journal, "canceled before it was sent")
+        return None
     if is_gated(session, order_id):
         return None
     target = None
@@ -81,6 +87,20 @@ def claim_order(session: Session, order_id: int, owner: str, settings: JourneySe
         body=dict(row.body or {}),
         target_broker_order_id=target,
         is_test=row.is_test,
+    )
+
+
+def _is_taken_back(session: Session, order_id: int) -> bool:
+    return bool(
+        session.execute(
+            select(OrderRecord.id)
+            .where(
+                OrderRecord.target_order_id == order_id,
+                OrderRecord.intent == Intent.CANCEL,
+                OrderRecord.submission.in_((Submission.RECORDED, Submission.CLAIMED)),
+            )
+            .limit(1)
+        ).first()
     )
 
 

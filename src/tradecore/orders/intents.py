@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from ..audit import record as audit
@@ -250,6 +250,8 @@ def record_replace(session: Session, order_id: int, change: ReplaceRequest, sett
             OrderRecord.submission.not_in(
                 (Submission.REJECTED, Submission.DENIED, Submission.LAPSED, Submission.WITHDRAWN)
             ),
+            # Taken with a 200 and rejected afterwards: then the order works on, and may be replaced again.
+            or_(OrderRecord.status.is_(None), OrderRecord.status != OrderStatus.REJECTED),
         )
     ).scalar_one_or_none()
     if under_way is not None:

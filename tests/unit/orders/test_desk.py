@@ -219,3 +219,32 @@ def test_a_cancel_that_the_broker_took_and_forgot_may_be_asked_for_again(w: Worl
     status = w.core.orders.get(order).status
     again = w.core.orders.cancel(order)
     assert (again.client_order_id == first.client_order_id) is (status is OrderStatus.PENDING_CANCEL)
+
+
+@pytest.mark.parametrize("trouble", ["loses_request", "throttles", "refuses_connection"])
+def test_what_was_canceled_while_its_fate_was_open_is_not_sent_again(w: World, trouble: str) -> None:
+    getattr(w.sim, trouble)()
+    w.core.accept(entry("s-1"))
+    w.core.run_due(limit=2)  # routed, and sent once
+    order = w.order("s-1")
+    assert order.submission in (Submission.UNKNOWN, Submission.RECORDED)
+    cancel = w.core.orders.cancel(order.client_order_id)
+    w.settle(70, step=0.37)
+    assert w.core.orders.get(order.client_order_id).submission is Submission.WITHDRAWN
+    assert w.core.orders.get(cancel.client_order_id).is_settled
+    assert not w.sim.orders
+
+
+def test_an_order_whose_replacement_the_broker_rejected_may_be_replaced_again(w: World) -> None:
+    order = resting(w)
+    refused = w.core.orders.replace(order, ReplaceRequest(limit_price="2.00"))
+    w.core.run_due(limit=1)
+
+    def rejected(session: object) -> None:  # the broker took the change with a 200, and rejected it afterwards
+        row = session.get_one(OrderRecord, int(refused.id))
+        row.status, row.ended_at, row.next_at = OrderStatus.REJECTED, row.acknowledged_at, None
+
+    w.core.db.run(rejected)
+    assert w.core.orders.get(order).ended_at is None
+    again = w.core.orders.replace(order, ReplaceRequest(limit_price="3.00"))
+    assert again.id != refused.id
