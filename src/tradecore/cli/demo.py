@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--faults", choices=["none", "normal", "hostile"], default="normal", help="how the broker is")
     parser.add_argument("--database", metavar="URL", help="an empty database; a temporary SQLite file when left out")
     parser.add_argument("--workers", type=int, default=3, metavar="N", help="worker processes")
-    parser.add_argument("--speed", type=float, default=150.0, metavar="X", help="clock seconds in a real second")
+    parser.add_argument("--speed", type=float, default=100.0, metavar="X", help="clock seconds in a real second")
 
 
 def execute(arguments: argparse.Namespace) -> int:

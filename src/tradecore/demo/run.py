@@ -62,7 +62,7 @@ class Settings:
     faults: str = "normal"
     database: str | None = None
     workers: int = 3
-    speed: float = 150.0
+    speed: float = 100.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""

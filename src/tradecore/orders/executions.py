@@ -35,6 +35,7 @@ __all__ = ["Watched", "book_fill", "bust_fill", "watch"]
 FILL_MARGIN = timedelta(minutes=5)
 WATCH_AT_ONCE = 500
 ASK_EACH = 3
+LISTED_EACH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +270,10 @@ def _reports(broker: Broker, due: Collection[Watched]) -> Flow[dict[str, Order]]
     """Return what the broker says of each order: from its lists where many are due, one by one where few are."""
     reports: dict[str, Order] = {}
     if len(due) > ASK_EACH:
+        # The newest few times as many: a page of 500 orders takes a broker, and us, longer than the due ones one by one.
+        most = min(WATCH_AT_ONCE, LISTED_EACH * len(due))
         for status in ("open", "closed"):
-            listed = yield from broker.orders(status=status, limit=WATCH_AT_ONCE)
+            listed = yield from broker.orders(status=status, limit=most)
             reports.update({order.broker_order_id: order for order in listed})
     for item in due:
         if item.broker_order_id not in reports:

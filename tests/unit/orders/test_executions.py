@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import select
@@ -148,3 +149,22 @@ def test_prices_of_twelve_digits_are_booked_exactly(w: World) -> None:
     assert held(w) == 0
     with w.core.db.transaction() as session:
         assert {fill.realized_pnl_cents for fill in session.execute(select(FillRecord)).scalars()} == {0}
+
+
+def test_a_look_at_a_few_orders_does_not_read_the_whole_history(w: World) -> None:
+    """With a page of 500 in a busy account the look outlasted its time-out, every time, and nothing was booked."""
+    for number in range(30):
+        w.core.accept(entry(f"old-{number}", 1))
+    w.core.run_due()
+    for number in range(5):
+        w.core.accept(entry(f"new-{number}", 1, order_type="limit", limit_price="1.00"))
+    w.core.run_due()
+    w.clock.advance(30)
+    with answers(w, lambda request, honest: honest) as seen:
+        w.core.run_due()
+    asked = [
+        parse_qs(urlsplit(request.url).query) for request in seen if request.url.partition("?")[0].endswith("orders")
+    ]
+    assert {query["status"][0] for query in asked} == {"open", "closed"}
+    assert all(int(query["limit"][0]) <= 5 * 4 for query in asked)
+    assert w.order("new-4").status is OrderStatus.WORKING
