@@ -21,7 +21,7 @@ from tradecore.web.asgi import Door
 
 pytestmark = [pytest.mark.service]
 
-SPEED = 5.0  # the core's seconds in one of the machine's: a look may take 1 s of the core's time
+SPEED = 2.5  # the core's seconds in one of the machine's: a look may take 1 s of the core's time
 
 
 class Line:
@@ -111,9 +111,9 @@ async def scenario(core: Any, line: Line) -> None:
         readings.append((took, got.json["status"], got.json["checks"]["database"]["detail"]))
         took, got = await timed(lambda: ask(door, path="/health/live"))
         assert got.status == 200
-        assert took < 0.15
+        assert took < 0.9 / SPEED  # it does not wait for the look that hangs
     assert [status for _, status, _ in readings] == ["degraded", "degraded", "unhealthy"]
-    assert max(took for took, _, _ in readings) < 1.0 / SPEED + 0.3
+    assert max(took for took, _, _ in readings) < 1.0 / SPEED + 1.0
     assert all("no answer within 1 s" in detail for _, _, detail in readings)
     line.unblock()
     for _ in range(100):

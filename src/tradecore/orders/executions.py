@@ -270,7 +270,7 @@ def _reports(broker: Broker, due: Collection[Watched]) -> Flow[dict[str, Order]]
     """Return what the broker says of each order: from its lists where many are due, one by one where few are."""
     reports: dict[str, Order] = {}
     if len(due) > ASK_EACH:
-        # The newest few times as many: a page of 500 orders takes a broker, and us, longer than the due ones one by one.
+        # The newest few times as many: a page of 500 takes a broker, and us, longer than the due ones one by one.
         most = min(WATCH_AT_ONCE, LISTED_EACH * len(due))
         for status in ("open", "closed"):
             listed = yield from broker.orders(status=status, limit=most)

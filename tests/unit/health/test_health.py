@@ -189,16 +189,16 @@ def test_a_check_that_returns_something_else_is_a_failure(both: Both) -> None:
 def test_checks_that_hang_cost_the_longest_time_out_and_run_in_parallel(both: Both) -> None:
     release = threading.Event()
     for number in range(5):
-        both.add(release.wait, name=f"hangs-{number}", timeout=0.2)
+        both.add(release.wait, name=f"hangs-{number}", timeout=0.5)
     both.add(lambda: OK)
     started = time.perf_counter()
     report = both.report()
     took = time.perf_counter() - started
     release.set()
-    assert 0.2 <= took < 0.2 + 0.3  # five in a row would take a second
+    assert 0.5 <= took < 5 * 0.5  # what five in a row would take at least
     assert report.status == "unhealthy"
     assert report.as_dict()["database"] == "healthy"
-    assert report.as_dict()["checks"]["hangs-0"]["detail"] == "no answer within 0.2 s"
+    assert report.as_dict()["checks"]["hangs-0"]["detail"] == "no answer within 0.5 s"
 
 
 def test_a_check_that_still_hangs_is_neither_waited_for_again_nor_started_again(both: Both) -> None:
@@ -220,14 +220,14 @@ def test_a_check_that_still_hangs_is_neither_waited_for_again_nor_started_again(
                     continue
             return OK
 
-        both.add(stubborn, timeout=0.05, ttl=1.0)
+        both.add(stubborn, timeout=1.0, ttl=1.0)
     else:
-        both.add(check, timeout=0.05, ttl=1.0)
+        both.add(check, timeout=1.0, ttl=1.0)
     both.report()
     both.clock.advance(1)
     started = time.perf_counter()
     both.report()
-    assert time.perf_counter() - started < 0.04
+    assert time.perf_counter() - started < 0.95
     assert looks == [1]
     release.set()
 
@@ -241,10 +241,10 @@ def test_a_late_answer_does_not_count_but_the_next_look_does(both: Both) -> None
         answers.append(1)
         return OK
 
-    both.add(check, timeout=0.05, ttl=1.0)
+    both.add(check, timeout=0.25, ttl=1.0)
     assert both.report().status == "unhealthy"
     release.set()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not answers and time.monotonic() < deadline:
         threading.Event().wait(0.005)
     assert both.report().status == "unhealthy"  # still the cached time-out
@@ -277,7 +277,7 @@ def test_a_crowd_before_a_hang_counts_one_failure(both: Both) -> None:
             release.wait()
         return OK
 
-    both.add(check, timeout=0.05, ttl=0.5)
+    both.add(check, timeout=0.5, ttl=0.5)
     both.report()
     both.clock.advance(0.5)
     statuses = {report.status for report in both.crowd(20)}

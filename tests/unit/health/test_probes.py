@@ -58,9 +58,11 @@ def test_an_async_check_is_awaited_and_cancelled_when_its_time_is_over() -> None
 
 def test_a_flight_of_a_loop_that_is_gone_does_not_hold_up_the_next_loop() -> None:
     looks: list[int] = []
+    begun = asyncio.Event()
 
     async def check() -> Finding:
         looks.append(1)
+        begun.set()
         if len(looks) == 1:
             await asyncio.sleep(60)
         return OK
@@ -69,7 +71,7 @@ def test_a_flight_of_a_loop_that_is_gone_does_not_hold_up_the_next_loop() -> Non
 
     async def leave() -> None:
         task = asyncio.ensure_future(health.report())
-        await asyncio.sleep(0.01)
+        await begun.wait()
         task.cancel()
 
     asyncio.run(leave())
