@@ -232,6 +232,11 @@ def gate_closed() -> ColumnElement[bool]:
     Cancels and orders flagged ``through_gate`` pass. The due query asks it, the claim again, and the send once more.
     """
     other = aliased(OrderRecord)
+    # By the database's time: ids carry that of the process that minted them, and two hosts' clocks differ.
+    older = or_(
+        other.created_at < OrderRecord.created_at,
+        and_(other.created_at == OrderRecord.created_at, other.id < OrderRecord.id),
+    )
     return and_(
         OrderRecord.intent != Intent.CANCEL,
         OrderRecord.through_gate.is_(False),
@@ -241,7 +246,7 @@ def gate_closed() -> ColumnElement[bool]:
                 other.symbol == OrderRecord.symbol,
                 other.submission.in_(IN_DOUBT),
                 other.intent != Intent.CANCEL,
-                other.id < OrderRecord.id,
+                older,
             )
         ),
     )

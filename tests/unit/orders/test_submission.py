@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -14,8 +16,9 @@ from tradecore.brokers.transport import Incoming, Outgoing
 from tradecore.clock import ManualClock
 from tradecore.flow import Admit, Work
 from tradecore.hooks import ConnectionStopped, Hooks, UnmappedStatus
-from tradecore.models import BrokerConnection
+from tradecore.models import BrokerConnection, OrderRecord
 from tradecore.orders import JourneySettings
+from tradecore.orders._journal import is_gated
 from tradecore.orders.agenda import due
 from tradecore.orders.submission import submit
 from tradecore.simulators import AlpacaSimulator
@@ -164,6 +167,23 @@ def test_another_order_under_our_id_is_a_persons_to_judge(w: World) -> None:
     w.settle(10)
     assert w.order("s-1").submission is Submission.REVIEW
     assert "quantity" in str(w.order("s-1").question)
+
+
+def test_the_gate_goes_by_when_an_order_was_recorded_not_by_its_id(w: World) -> None:
+    """An id carries the clock of the host that minted it: a later order of a host that is slow has the smaller one."""
+    w.core.accept(entry("s-1"))
+    w.core.accept(entry("s-2"))
+    w.core.run_due(limit=2)  # both routed, none sent
+    first, second = w.order("s-1"), w.order("s-2")
+
+    def in_doubt_before(session: Any) -> tuple[bool, bool]:
+        older = session.get_one(OrderRecord, int(second.id))
+        older.submission = Submission.UNKNOWN
+        older.created_at = first.created_at - timedelta(seconds=1)
+        session.flush()
+        return is_gated(session, int(first.id)), is_gated(session, int(second.id))
+
+    assert w.core.db.run(in_doubt_before) == (True, False)
 
 
 def test_a_send_that_is_cancelled_before_it_began_gives_its_permit_back(w: World) -> None:
