@@ -21,6 +21,7 @@ from ..errors import DeadlineExceeded
 from . import leases
 from .async_readers import AsyncReader
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
+from .cursor import keyed
 from .database import PLATFORM_TABLE
 from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
 from .footing import take_node
@@ -59,11 +60,12 @@ class AsyncDatabase(AsyncReader):
         lag_limit: float = 10.0,
         held_limit: float = 60.0,
         trace_connections: bool = False,
+        cursor_key: bytes | None = None,
     ) -> None:
         """Describe the database; see :class:`~tradecore.db.Database`.
 
         Raises:
-            ConfigurationError: for a wrong URL, or a driver that is not installed.
+            ConfigurationError: for a wrong URL, a driver that is not installed, or a cursor key that is too short.
         """
         settings = Settings(
             isolation,
@@ -85,7 +87,10 @@ class AsyncDatabase(AsyncReader):
         ]
         self.lend([engine.sync_engine for engine in self._far_engines])
         self._sessions = async_sessionmaker(
-            self.engine, sync_session_class=TradeSession, expire_on_commit=False, info=dict(self.belongings)
+            self.engine,
+            sync_session_class=TradeSession,
+            expire_on_commit=False,
+            info=self.belongings | keyed(cursor_key),
         )
 
         self._lane = AsyncLane()

@@ -19,6 +19,7 @@ from ..clock import Clock
 from ..errors import DeadlineExceeded
 from . import leases
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
+from .cursor import keyed
 from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
 from .footing import take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
@@ -67,6 +68,7 @@ class Database(Reader):
         lag_limit: float = 10.0,
         held_limit: float = 60.0,
         trace_connections: bool = False,
+        cursor_key: bytes | None = None,
     ) -> None:
         """Describe the database; nothing connects before the first use.
 
@@ -86,9 +88,11 @@ class Database(Reader):
             lag_limit: seconds a replica may be behind and still be lent.
             held_limit: seconds after which a connection that was not given back is written to the log, once.
             trace_connections: keep the whole stack that took a connection, for that log line.
+            cursor_key: signs page cursors, 16 bytes or more, the same in every process; without one a key of this
+                process does, and the log says so.
 
         Raises:
-            ConfigurationError: for a wrong URL, or a driver that is not installed.
+            ConfigurationError: for a wrong URL, a driver that is not installed, or a cursor key that is too short.
         """
         settings = Settings(
             isolation,
@@ -107,7 +111,7 @@ class Database(Reader):
         far = replica_settings(settings)
         self.lend([create_engine(one, **engine_arguments(one, far, asynchronous=False)) for one in self.replica_urls])
         self._sessions = sessionmaker(
-            self.engine, class_=TradeSession, expire_on_commit=False, info=dict(self.belongings)
+            self.engine, class_=TradeSession, expire_on_commit=False, info=self.belongings | keyed(cursor_key)
         )
 
         self._lane = Lane()
