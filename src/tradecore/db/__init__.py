@@ -8,40 +8,55 @@ from .._lazy import lazy
 from . import leases, soft_delete
 from .base import Base, Partitioned, SoftDeleted, Timestamped, Versioned
 from .database import Database
+from .export import Chunk
 from .holding import Held
 from .ids import historic_id, id_at, new_id, time_of
 from .leases import Lease, one_at_a_time
 from .moment import now
+from .page import OffsetPage, Page, Total
 from .pools import PoolStats
+from .query import Field, Query
 from .reading import only_reads
+from .repository import Repository
 from .shapes import Currency, Email, IpAddress, TimeOfDay, TimeZone
 from .timeline import IdRange, id_range
 from .types import Cents, EnumString, ExactDecimal, ExactString, Json, UtcDateTime, Words
+from .upsert import Upserted
 
 if TYPE_CHECKING:
     from .async_database import AsyncDatabase
+    from .async_repository import AsyncRepository
 
 __all__ = [
     "AsyncDatabase",
+    "AsyncRepository",
     "Base",
     "Cents",
+    "Chunk",
     "Currency",
     "Database",
     "Email",
     "EnumString",
     "ExactDecimal",
     "ExactString",
+    "Field",
     "Held",
     "IdRange",
     "IpAddress",
     "Json",
     "Lease",
+    "OffsetPage",
+    "Page",
     "Partitioned",
     "PoolStats",
+    "Query",
+    "Repository",
     "SoftDeleted",
     "TimeOfDay",
     "TimeZone",
     "Timestamped",
+    "Total",
+    "Upserted",
     "UtcDateTime",
     "Versioned",
     "Words",
@@ -58,4 +73,4 @@ __all__ = [
 ]
 
 # SQLAlchemy's async half needs greenlet, which the extra `async` brings; who uses no event loop needs neither.
-__getattr__ = lazy(__name__, {"AsyncDatabase": ".async_database"}, globals())
+__getattr__ = lazy(__name__, {"AsyncDatabase": ".async_database", "AsyncRepository": ".async_repository"}, globals())

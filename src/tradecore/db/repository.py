@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, inspect, select
-from sqlalchemy import exists as sql_exists
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, inspect
+from sqlalchemy.orm import InstrumentedAttribute
 
-from ..errors import Conflict, InvalidInput, NotFound, StaleVersion
+from ..errors import InvalidInput, StaleVersion
 from . import deletion
 from .base import Base
-from .loading import SHUT, Load, load_options
-from .page import OffsetPage, Page, TotalWanted, checked_limit, count_rows, read_page
-from .query import Query
+from .export import Chunk, Exporter, ExportFormat
+from .listing import SEEN, Deleted, Listing, Where
+from .loading import Load, load_options
+from .page import checked_limit
 from .sorting import Sort, keys_of
+from .upsert import Upserted, upsert
 
-__all__ = ["Deleted", "Repository", "Where"]
+__all__ = ["Repository"]
 
 M = TypeVar("M", bound=Base)
-
-Where: TypeAlias = ColumnElement[bool]
-Deleted: TypeAlias = Literal["no", "with", "only"]
-
-_SEEN: dict[str, dict[str, bool]] = {
-    "no": {},
-    "with": {deletion.WITH_DELETED: True},
-    "only": {deletion.ONLY_DELETED: True},
-}
-_SHUT = (SHUT,)
+_LARGEST_BATCH = 50_000
 
 
-class Repository(Generic[M]):
+def _meant(where: Sequence[Where], whole_table: bool) -> None:
+    if not where and not whole_table:
+        raise InvalidInput.of("where", "WHOLE_TABLE", "no filter: say whole_table=True if the whole table is meant")
+
+
+class Repository(Listing[M]):
     """The rows of one model, through a session.
 
     Example:
@@ -43,200 +40,118 @@ class Repository(Generic[M]):
 
     A relationship that no ``load`` opened raises when it is touched, in both colours. Whoever wants a whole table says
     so: :meth:`stream`, :meth:`export`.
-
-    Attributes:
-        model: the class whose rows these are; taken from ``Repository[Trade]``.
-        most: the greatest limit.
-        cursor_lifetime: how long a page's cursor is good.
     """
 
-    model: type[M]
-    most: ClassVar[int] = 1000
-    cursor_lifetime: ClassVar[timedelta] = timedelta(days=1)
+    # -- whole tables, in pieces ------------------------------------------------------------------------------------
 
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        """Note the model."""
-        super().__init_subclass__(**keywords)
-        for base in getattr(cls, "__orig_bases__", ()):
-            origin = get_origin(base)
-            if isinstance(origin, type) and issubclass(origin, Repository) and isinstance(get_args(base)[0], type):
-                cls.model = get_args(base)[0]
-
-    def __init__(self, session: Session) -> None:
-        """Read and write through ``session``."""
-        self.session = session
-
-    def statement(self) -> Select[tuple[M]]:
-        """Return what every read begins with; override it to join or narrow."""
-        return select(self.model)
-
-    # -- one row ------------------------------------------------------------------------------------------------
-
-    def get(self, id: Any, *, load: Sequence[Load] = (), deleted: Deleted = "no") -> M:
-        """Return the row with this primary key.
-
-        Raises:
-            NotFound: if there is none.
-        """
-        row = self.get_or_none(id, load=load, deleted=deleted)
-        if row is None:
-            raise NotFound(details=[{"code": "NOT_FOUND", "resource": self.model.__tablename__, "id": str(id)}])
-        return row
-
-    def get_or_none(self, id: Any, *, load: Sequence[Load] = (), deleted: Deleted = "no") -> M | None:
-        """Return the row with this primary key, or None."""
-        options = load_options(load) if load else _SHUT
-        return self.session.get(self.model, id, options=options, execution_options=_SEEN[deleted])
-
-    def one(self, *where: Where, load: Sequence[Load] = (), deleted: Deleted = "no") -> M:
-        """Return the one row these filters leave.
-
-        Raises:
-            NotFound: if there is none.
-            Conflict: if there are several.
-        """
-        rows = self.find(*where, limit=2, load=load, deleted=deleted)
-        if not rows:
-            raise NotFound(details=[{"code": "NOT_FOUND", "resource": self.model.__tablename__}])
-        if len(rows) > 1:
-            raise Conflict(f"several {self.model.__tablename__} where there should be one")
-        return rows[0]
-
-    def first(
+    def stream(
         self,
         *where: Where,
+        whole_table: bool = False,
         order_by: Sort | Sequence[Sort] = (),
+        batch: int = 1000,
         load: Sequence[Load] = (),
         deleted: Deleted = "no",
-    ) -> M | None:
-        """Return the first row in this order, or None."""
-        return next(iter(self.find(*where, order_by=order_by, limit=1, load=load, deleted=deleted)), None)
+    ) -> Iterator[M]:
+        """Yield rows without end in sight, through a server-side cursor, ``batch`` in memory at a time.
 
-    # -- many rows, bounded -------------------------------------------------------------------------------------
-
-    def find(
-        self,
-        *where: Where,
-        order_by: Sort | Sequence[Sort] = (),
-        limit: int = 100,
-        load: Sequence[Load] = (),
-        deleted: Deleted = "no",
-    ) -> list[M]:
-        """Return the first rows in an order, at most ``limit``.
+        On MySQL and MariaDB the connection does nothing else until the stream has ended or is closed.
 
         Args:
             where: filters, all of which hold.
-            order_by: NULLs come last unless ``.nulls_first()`` is said; the primary key decides between equals.
-            limit: how many at most; up to :attr:`most`.
-            load: relationships to bring along.
-            deleted: whether deleted rows are seen: ``no``, ``with`` the others, or ``only`` they.
+            whole_table: says that no filter is meant.
+            order_by: as :meth:`find`.
+            batch: rows fetched together.
+            load: relationships to bring along, batch by batch.
+            deleted: as :meth:`find`.
 
         Raises:
-            InvalidInput: if ``limit`` is out of range.
+            InvalidInput: if there is neither a filter nor ``whole_table``, or ``batch`` is out of range.
         """
-        return self._ordered(where, order_by, checked_limit(limit, self.most), 0, load, deleted)
+        statement = self._streamed(where, whole_table, order_by, batch, load)
+        with closing(self.session.execute(statement, execution_options=SEEN[deleted])) as found:
+            rows: Any = found.scalars()
+            yield from rows
 
-    def _ordered(
+    def _streamed(
         self,
-        where: Iterable[Where],
+        where: Sequence[Where],
+        whole_table: bool,
         order_by: Sort | Sequence[Sort],
-        limit: int,
-        offset: int,
+        batch: int,
         load: Sequence[Load],
-        deleted: Deleted,
-    ) -> list[M]:
+    ) -> Select[tuple[M]]:
+        """Return the statement of a stream."""
+        _meant(where, whole_table)
         keys = keys_of(self.model, order_by)
         dialect = self.session.get_bind(self.model).dialect.name
         order = [element for key in keys for element in key.ordered(dialect)]
-        statement = self.statement().where(*where).options(*load_options(load)).order_by(*order).limit(limit)
-        if offset:
-            statement = statement.offset(offset)
-        return list(self.session.scalars(statement, execution_options=_SEEN[deleted]))
+        statement = self.statement().where(*where).options(*load_options(load)).order_by(*order)
+        return statement.execution_options(yield_per=checked_limit(batch, _LARGEST_BATCH, "batch"))
 
-    def page(
+    def export(
         self,
         *where: Where,
-        query: Query[M] | None = None,
-        order_by: Sort | Sequence[Sort] | None = None,
-        limit: int | None = None,
+        whole_table: bool = False,
+        form: ExportFormat = "csv",
+        columns: Sequence[InstrumentedAttribute[Any]] = (),
+        order_by: Sort | Sequence[Sort] = (),
+        compressed: bool = False,
+        batch: int = 5000,
         after: str | None = None,
-        load: Sequence[Load] = (),
-        total: TotalWanted = None,
         deleted: Deleted = "no",
-    ) -> Page[M]:
-        """Return one page, by cursor: a row that exists throughout a walk is met exactly once, whatever comes and goes.
+    ) -> Iterator[Chunk]:
+        """Yield the rows as CSV or JSON Lines, in chunks of ``batch`` rows, read by key ranges.
 
-        It is one statement, and one more where the page crosses from one value of a leading key to the next.
+        CSV cells that a spreadsheet would take for a formula begin with an apostrophe; ids in JSON are strings.
 
         Args:
             where: filters, all of which hold.
-            query: the filters, order, limit and cursor of a request, within what its class allows.
-            order_by: columns or expressions; NULLs come last, in both directions and on every database, unless
-                ``.nulls_first()`` is said; the primary key is appended.
-            limit: rows on the page; 50 when left out.
-            after: ``page.next`` or ``page.previous`` of a page of the same query.
-            load: relationships to bring along.
-            total: ``"exact"``, or a number to count to; counting costs many times the page.
-            deleted: whether deleted rows are seen: ``no``, ``with`` the others, or ``only`` they.
+            whole_table: says that no filter is meant.
+            form: ``csv`` (with a header) or ``jsonl``.
+            columns: which, and in what order; all of the model's when left out.
+            order_by: as :meth:`find`.
+            compressed: gzip; each chunk is a member of its own, so that they can be joined and resumed.
+            batch: rows in a chunk.
+            after: ``chunk.cursor`` of the last chunk that was kept, to go on after it.
+            deleted: as :meth:`find`.
 
         Raises:
-            InvalidCursor: if ``after`` was changed, is too old, or belongs to another query.
-            InvalidInput: if ``limit`` is out of range.
+            InvalidInput: if there is neither a filter nor ``whole_table``, or ``batch`` is out of range.
+            InvalidCursor: if ``after`` is none of this export's.
         """
-        if query is not None:
-            where = (*where, *query.where)
-            order_by = query.order_by if order_by is None else order_by
-            limit, after = query.limit if limit is None else limit, query.after if after is None else after
-        size = checked_limit(50 if limit is None else limit, self.most)
-        keys = keys_of(self.model, () if order_by is None else order_by)
-        statement, options = self.statement().where(*where), _SEEN[deleted]
-        page: Page[M] = read_page(
-            self.session,
-            statement.options(*load_options(load)),
-            keys,
-            name=f"{self.model.__module__}.{self.model.__qualname__}",
-            limit=size,
-            after=after,
-            lifetime=self.cursor_lifetime,
-            options=options,
-        )
-        if total is None:
-            return page
-        counted = count_rows(self.session, statement, total, options)
-        return Page(page.items, page.next, page.previous, page.limit, counted)
+        exporter = self._exporter(where, whole_table, form, columns, order_by, compressed, batch, deleted)
+        place, begun = exporter.resume(self.session, after), False
+        while place is not None or not begun:
+            begun = True
+            chunk, place = exporter.read(self.session, place)
+            yield chunk
 
-    def offset_page(
+    def _exporter(
         self,
-        *where: Where,
-        number: int = 1,
-        order_by: Sort | Sequence[Sort] = (),
-        limit: int = 50,
-        load: Sequence[Load] = (),
-        total: TotalWanted = None,
-        deleted: Deleted = "no",
-    ) -> OffsetPage[M]:
-        """Return a page by its number, for who needs numbers; it costs the more the farther it lies.
-
-        Raises:
-            InvalidInput: if ``limit`` or ``number`` is out of range.
-        """
-        size, number = checked_limit(limit, self.most), checked_limit(number, 10_000_000, "number")
-        rows = self._ordered(where, order_by, size + 1, (number - 1) * size, load, deleted)
-        counted = None
-        if total is not None:
-            counted = count_rows(self.session, self.statement().where(*where), total, _SEEN[deleted])
-        return OffsetPage(rows[:size], number, size, len(rows) > size, counted)
-
-    def count(self, *where: Where, most: int | None = None, deleted: Deleted = "no") -> int:
-        """Count the rows, all of them or up to ``most``."""
-        wanted: TotalWanted = "exact" if most is None else most
-        return count_rows(self.session, self.statement().where(*where), wanted, _SEEN[deleted]).count
-
-    def exists(self, *where: Where, deleted: Deleted = "no") -> bool:
-        """Return whether there is such a row."""
-        inner = self.statement().where(*where).with_only_columns(*inspect(self.model).primary_key)
-        found = select(sql_exists(inner.limit(1)))
-        return bool(self.session.scalar(found, execution_options=_SEEN[deleted]))
+        where: Sequence[Where],
+        whole_table: bool,
+        form: ExportFormat,
+        columns: Sequence[InstrumentedAttribute[Any]],
+        order_by: Sort | Sequence[Sort],
+        compressed: bool,
+        batch: int,
+        deleted: Deleted,
+    ) -> Exporter:
+        """Return what reads an export, piece by piece."""
+        _meant(where, whole_table)
+        return Exporter(
+            self.session,
+            self.model,
+            self.statement().where(*where),
+            keys_of(self.model, order_by),
+            form=form,
+            columns=columns,
+            compressed=compressed,
+            batch=checked_limit(batch, _LARGEST_BATCH, "batch"),
+            lifetime=self.cursor_lifetime,
+            options=SEEN[deleted],
+        )
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -252,6 +167,26 @@ class Repository(Generic[M]):
         self.session.add_all(added)
         self.session.flush()
         return added
+
+    def upsert(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        on: Sequence[InstrumentedAttribute[Any]],
+        update: Sequence[InstrumentedAttribute[Any]] | None = None,
+    ) -> Upserted:
+        """Insert rows, or update those whose key is there, in the database's own words and a thousand at a time.
+
+        Args:
+            rows: mappings of attribute names, all with the same ones.
+            on: the attributes of a unique constraint.
+            update: what changes in a row that is there; all but the key when left out, nothing when empty.
+
+        Raises:
+            ValueError: if no unique constraint covers ``on``, or rows name different or unknown attributes.
+            UniqueViolation: on MySQL, if a row's other unique key is taken (elsewhere the database says so itself).
+        """
+        return upsert(self.session, self.model, rows, on, update)
 
     def patch(self, target: M | Any, *, version: int | None = None, **changes: Any) -> M:
         """Change some attributes of a row, and return it.
