@@ -132,7 +132,7 @@ class Exporter:
         self.statement = statement.with_only_columns(*wanted, *expressions, maintain_column_froms=True)
         self.spellers = [_speller(attribute.__clause_element__(), form) for attribute in wanted]
         order = [element for key in self.keys for element in key.ordered(self.dialect.name)]
-        self.mark = fingerprint(self.statement.order_by(*order), self.dialect, form, sorted(options.items()))
+        self.mark = fingerprint(self.dialect, self.statement.order_by(*order), form, sorted(options.items()))
 
     def resume(self, session: Session, after: str | None) -> Position | None:
         """Return the place a cursor stands for.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import ClauseElement
 from sqlalchemy.engine import Dialect
 
 from ..trading.exact import canonical
@@ -35,27 +34,26 @@ def _spelled(value: Any) -> str:
     return f"{type(value).__name__}{value!r}"
 
 
-def _text(statement: Select[Any], dialect: Dialect) -> tuple[str, Sequence[Any]]:
-    """Return the statement's SQL and its parameters' values, compiled once for each shape of statement."""
-    found = statement._generate_cache_key()
+def _text(clause: ClauseElement, dialect: Dialect) -> list[str]:
+    """Return a clause's SQL and the values in it, compiled once for each shape of clause."""
+    found = clause._generate_cache_key()
     if found is None:
-        compiled = statement.compile(dialect=dialect)
-        return str(compiled), list(compiled.params.items())
+        compiled = clause.compile(dialect=dialect)
+        return [str(compiled), *(f"{name}={_spelled(value)}" for name, value in compiled.params.items())]
     shape = (dialect.name, found.key)
     text = _texts.get(shape)
     if text is None:
         if len(_texts) >= _MOST_TEXTS:
             _texts.clear()
-        text = _texts[shape] = str(statement.compile(dialect=dialect))
-    return text, [parameter.effective_value for parameter in found.bindparams]
+        text = _texts[shape] = str(clause.compile(dialect=dialect))
+    return [text, *(_spelled(parameter.effective_value) for parameter in found.bindparams)]
 
 
-def fingerprint(statement: Select[Any], dialect: Dialect, *more: object) -> bytes:
-    """Return 16 bytes that differ wherever the query, a value in it, or ``more`` differs; alike in every process."""
-    text, values = _text(statement, dialect)
-    parts = [text, *(_spelled(value) for value in values), *(str(part) for part in more)]
+def fingerprint(dialect: Dialect, *parts: object) -> bytes:
+    """Return 16 bytes that differ wherever a clause, a value in it, or another part differs; alike in every process."""
     digest = hashlib.sha256()
     for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big") + data)  # the length first, so that parts cannot run together
+        for text in _text(part, dialect) if isinstance(part, ClauseElement) else [str(part)]:
+            data = text.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "big") + data)  # the length first, so that parts cannot run together
     return digest.digest()[:16]

@@ -14,7 +14,7 @@ from ..errors import Conflict, NotFound
 from . import deletion
 from .base import Base
 from .loading import SHUT, Load, load_options
-from .page import OffsetPage, Page, TotalWanted, checked_limit, count_rows, read_page
+from .page import Asked, OffsetPage, Page, TotalWanted, checked_limit, count_rows, read_page
 from .query import Query
 from .sorting import Sort, keys_of
 
@@ -180,21 +180,13 @@ class Listing(Generic[M]):
             order_by = query.order_by if order_by is None else order_by
             limit, after = query.limit if limit is None else limit, query.after if after is None else after
         size = checked_limit(50 if limit is None else limit, self.most)
-        keys = keys_of(self.model, () if order_by is None else order_by)
-        statement, options = self.statement().where(*where), SEEN[deleted]
-        page: Page[M] = read_page(
-            self.session,
-            statement.options(*load_options(load)),
-            keys,
-            name=f"{self.model.__module__}.{self.model.__qualname__}",
-            limit=size,
-            after=after,
-            lifetime=self.cursor_lifetime,
-            options=options,
-        )
+        base = None if type(self).statement is Listing.statement else self.statement()
+        keys, options = keys_of(self.model, () if order_by is None else order_by), SEEN[deleted]
+        asked = Asked(self.model, base, where, keys, load_options(load)[1:], options)
+        page: Page[M] = read_page(self.session, asked, limit=size, after=after, lifetime=self.cursor_lifetime)
         if total is None:
             return page
-        counted = count_rows(self.session, statement, total, options)
+        counted = count_rows(self.session, self.statement().where(*where), total, options)
         return Page(page.items, page.next, page.previous, page.limit, counted)
 
     def offset_page(

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from functools import cache, partial
+from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.interfaces import ORMOption
 
 from ..clock import Clock, SystemClock
 from ..errors import InvalidInput
 from .base import CLOCK
 from .cursor import Position, key_of, open_cursor, seal_cursor
 from .fingerprint import fingerprint
+from .loading import SHUT
 from .seek import steps
 from .sorting import Key, reverse
 
-__all__ = ["OffsetPage", "Page", "Total", "TotalWanted", "checked_limit", "count_rows", "read_page"]
+__all__ = ["Asked", "OffsetPage", "Page", "Total", "TotalWanted", "checked_limit", "count_rows", "read_page"]
 
 M = TypeVar("M")
 
@@ -109,96 +113,125 @@ def checked_limit(limit: int, most: int, field: str = "limit") -> int:
 
 def count_rows(session: Session, statement: Select[Any], wanted: TotalWanted, options: Mapping[str, Any]) -> Total:
     """Count the rows of a statement, all of them or up to a number."""
-    plain = statement.order_by(None)
     if wanted == "exact" or wanted is None:
-        counted = plain.with_only_columns(func.count(), maintain_column_froms=True)
+        counted = statement.with_only_columns(func.count(), maintain_column_froms=True)
         return Total(session.execute(counted, execution_options=options).scalar_one())
     cap = checked_limit(wanted, 10_000_000, "total")
-    some = plain.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(cap + 1).subquery()
+    some = statement.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(cap + 1).subquery()
     count: int = session.execute(select(func.count()).select_from(some), execution_options=options).scalar_one()
     return Total(min(count, cap), count > cap)
 
 
-def read_page(
-    session: Session,
-    statement: Select[Any],
-    keys: Sequence[Key],
-    *,
-    name: str,
-    limit: int,
-    after: str | None,
-    lifetime: timedelta,
-    options: Mapping[str, Any],
-) -> Page[Any]:
-    """Read the page of ``statement`` (one entity) that begins at the cursor ``after``.
+class Asked(NamedTuple):
+    """What a page is read from.
+
+    Attributes:
+        model: the class of its rows.
+        base: the statement before its filters; None where it is the plain one of the model.
+        where: the filters.
+        keys: the order.
+        load: loader options beside the plain one.
+        options: execution options.
+    """
+
+    model: type[Any]
+    base: Select[Any] | None
+    where: Sequence[ColumnElement[bool]]
+    keys: Sequence[Key]
+    load: Sequence[ORMOption]
+    options: Mapping[str, Any]
+
+    def statement(self) -> Select[Any]:
+        """Return the statement without its order."""
+        found = _plain(self.model) if self.base is None else self.base.options(SHUT)
+        if self.where:
+            found = found.where(*self.where)
+        return found.options(*self.load) if self.load else found
+
+    def mark(self, dialect: Dialect) -> bytes:
+        """Return what a cursor of this query is bound to."""
+        name = f"{self.model.__module__}.{self.model.__qualname__}"
+        base = () if self.base is None else (self.base,)
+        order = [part for key in self.keys for part in (key.expression, key.descending, key.nulls_first)]
+        return fingerprint(dialect, name, sorted(self.options.items()), *base, len(self.where), *self.where, *order)
+
+
+@cache
+def _plain(model: Any) -> Select[Any]:
+    return select(model).options(SHUT)
+
+
+def read_page(session: Session, asked: Asked, *, limit: int, after: str | None, lifetime: timedelta) -> Page[Any]:
+    """Read the page that begins at the cursor ``after``.
 
     Raises:
         InvalidCursor: if the cursor is not for this query; no statement is sent then.
     """
     clock: Clock = session.info.get(CLOCK) or SystemClock()
-    expressions = [key.expression for key in keys]
-    dialect = session.get_bind(clause=statement).dialect
-    mark = b""
-
-    def bound() -> bytes:
-        nonlocal mark
-        if not mark:
-            shape = statement.with_only_columns(*expressions, maintain_column_froms=True)
-            order = [element for key in keys for element in key.ordered(dialect.name)]
-            mark = fingerprint(shape.order_by(None).order_by(*order), dialect, name, sorted(options.items()))
-        return mark
-
-    def cursor(position: Position) -> str:
-        return seal_cursor(key_of(session), bound(), clock.now(), position)
-
-    place = None if after is None else open_cursor(key_of(session), bound(), clock.now(), lifetime, after)
-    rows = _rows(session, statement.add_columns(*expressions), keys, place, limit, dialect.name, options)
-    more, rows = len(rows) > limit, rows[:limit]
+    dialect = session.get_bind(asked.model).dialect
+    mark = b"" if after is None else asked.mark(dialect)
+    place = None if after is None else open_cursor(key_of(session), mark, clock.now(), lifetime, after)
+    items, positions = _rows(session, asked, place, limit, dialect.name)
+    more, items, positions = len(items) > limit, items[:limit], positions[:limit]
     if place is not None and place.backward:
-        rows.reverse()
-    first, last = _ends(rows, len(keys))
-    if place is None:
-        ahead, behind = (last if more else None), None
-    elif not rows:
+        items.reverse()
+        positions.reverse()
+    ahead, behind = _around(place, positions, more)
+
+    def cursor(position: Position | None) -> str | None:
+        nonlocal mark
+        if position is None:
+            return None
+        mark = mark or asked.mark(dialect)
+        return seal_cursor(key_of(session), mark, clock.now(), position)
+
+    return Page(items, cursor(ahead), cursor(behind), limit)
+
+
+def _around(
+    place: Position | None, positions: Sequence[Callable[[], tuple[Any, ...]]], more: bool
+) -> tuple[Position | None, Position | None]:
+    """Return the positions of the pages after and before this one."""
+    if not positions:
+        if place is None:
+            return None, None
         # Nothing there (any more): the way back begins with the row the cursor stood at.
         turned = Position(place.values, not place.backward, inclusive=True)
-        ahead, behind = (turned, None) if place.backward else (None, turned)
-    elif place.backward:
-        ahead, behind = last, (first if more else None)
-    else:
-        ahead, behind = (last if more else None), first
-    return Page(
-        [row[0] for row in rows],
-        None if ahead is None else cursor(ahead),
-        None if behind is None else cursor(behind),
-        limit,
-    )
-
-
-def _ends(rows: Sequence[Any], width: int) -> tuple[Position | None, Position | None]:
-    if not rows:
-        return None, None
-    return Position(tuple(rows[0][-width:]), backward=True), Position(tuple(rows[-1][-width:]))
+        return (turned, None) if place.backward else (None, turned)
+    backward = place is not None and place.backward
+    ahead = Position(positions[-1]()) if backward or more else None
+    behind = Position(positions[0](), backward=True) if (more if backward else place is not None) else None
+    return ahead, behind
 
 
 def _rows(
-    session: Session,
-    statement: Select[Any],
-    keys: Sequence[Key],
-    place: Position | None,
-    limit: int,
-    dialect: str,
-    options: Mapping[str, Any],
-) -> list[Any]:
-    """Read one row more than the page holds: it tells whether there is another page."""
-    inclusive, values = False, None
+    session: Session, asked: Asked, place: Position | None, limit: int, dialect: str
+) -> tuple[list[Any], list[Callable[[], tuple[Any, ...]]]]:
+    """Read one row more than the page holds, which tells whether there is another; with each, what tells its keys."""
+    inclusive, values, keys = False, None, asked.keys
     if place is not None:
         inclusive, values = place.inclusive, place.values
         keys = reverse(keys) if place.backward else keys
+    # A row that the session holds already keeps its attributes, whatever the database says by now. Only where it
+    # holds none do they tell where the page ended; else the keys are read beside the rows.
+    told = not session.identity_map and not asked.load and all(key.attribute for key in keys)
+    statement = asked.statement()
+    if not told:
+        statement = statement.add_columns(*(key.expression for key in keys))
     rows: list[Any] = []
     for step in steps(keys, values, dialect, inclusive=inclusive):
-        asked = statement.where(*step.where).order_by(None).order_by(*step.order_by).limit(limit + 1 - len(rows))
-        rows += session.execute(asked, execution_options=options).all()
+        ranged = statement.where(*step.where) if step.where else statement
+        found = session.execute(
+            ranged.order_by(*step.order_by).limit(limit + 1 - len(rows)), execution_options=asked.options
+        )
+        rows += found.scalars() if told else found
         if len(rows) > limit:
             break
-    return rows
+    if told:
+        names = [key.attribute or "" for key in keys]
+        return rows, [partial(_attributes, row, names) for row in rows]
+    return [row[0] for row in rows], [partial(tuple, row[1:]) for row in rows]
+
+
+def _attributes(row: Any, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in names)

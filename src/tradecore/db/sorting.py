@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -35,12 +36,14 @@ class Key:
         descending: the direction.
         nulls_first: where NULLs stand, whatever the direction.
         nullable: whether there can be any.
+        attribute: the model's attribute that holds the same value, where it is a column of the model's own.
     """
 
     expression: ColumnElement[Any]
     descending: bool = False
     nulls_first: bool = False
     nullable: bool = True
+    attribute: str | None = None
 
     def bound(self, value: Any) -> ColumnElement[Any]:
         """Return ``value`` as a parameter of the key's own type."""
@@ -77,7 +80,7 @@ def reverse(keys: Iterable[Key]) -> tuple[Key, ...]:
     return tuple(replace(key, descending=not key.descending, nulls_first=not key.nulls_first) for key in keys)
 
 
-def _key(element: Any, own: set[Any]) -> Key:
+def _key(element: Any, own: frozenset[Any]) -> Key:
     clause: Any = element.__clause_element__() if hasattr(element, "__clause_element__") else element
     if not isinstance(clause, ColumnElement):
         raise TypeError(f"sort by columns and expressions such as Trade.exit_at.desc(), not by {element!r}")
@@ -87,11 +90,13 @@ def _key(element: Any, own: set[Any]) -> Key:
         nulls_first = nulls_first or clause.modifier is operators.nulls_first_op
         clause = clause.element
     # Columns of other tables may come through an outer join: there even a NOT NULL one can be NULL.
-    nullable = not (isinstance(clause, Column) and clause in own) or bool(clause.nullable)
+    mine = isinstance(clause, Column) and clause in own
+    nullable = not mine or bool(clause.nullable)
+    attribute: str | None = clause._annotations.get("proxy_key") if mine else None
     kind = kind_of(clause.type)
     if kind is not object and not issubclass(kind, _KINDS):
         raise TypeError(f"a page cannot be sorted by {clause}: a {kind.__name__} does not fit into a cursor exactly")
-    return Key(clause, descending, nulls_first, nullable)
+    return Key(clause, descending, nulls_first, nullable, attribute)
 
 
 def keys_of(model: type[Any], order_by: Sort | Sequence[Sort]) -> tuple[Key, ...]:
@@ -109,15 +114,24 @@ def keys_of(model: type[Any], order_by: Sort | Sequence[Sort]) -> tuple[Key, ...
     wanted = list(order_by) if isinstance(order_by, list | tuple) else [order_by]
     if len(wanted) > _MOST:
         raise ValueError(f"at most {_MOST} sort keys")
-    mapper = inspect(model)
-    own, primary = set(mapper.columns), list(mapper.primary_key)
+    own, primary = _columns(model)
     keys: list[Key] = []
-    missing = set(primary)
+    missing = {key.expression for key in primary}
     for element in wanted:
         key = _key(element, own)
         if missing:  # what follows a whole primary key decides nothing
             keys.append(key)
             missing.discard(key.expression)
-    descending = bool(keys) and keys[-1].descending
-    attributes = [getattr(model, mapper.get_property_by_column(column).key) for column in primary if column in missing]
-    return (*keys, *(Key(a.__clause_element__(), descending, nullable=False) for a in attributes))
+    rest = [key for key in primary if key.expression in missing]
+    if keys and keys[-1].descending:
+        rest = [replace(key, descending=True) for key in rest]
+    return (*keys, *rest)
+
+
+@cache
+def _columns(model: Any) -> tuple[frozenset[Any], tuple[Key, ...]]:
+    """Return a model's columns, and its primary key as sort keys."""
+    mapper = inspect(model)
+    attributes = [getattr(model, mapper.get_property_by_column(column).key) for column in mapper.primary_key]
+    primary = tuple(Key(a.__clause_element__(), nullable=False, attribute=a.key) for a in attributes)
+    return frozenset(mapper.columns), primary
