@@ -58,7 +58,7 @@ class Listing(Generic[M]):
         """Read and write through ``session``."""
         self.session = session
 
-    def statement(self) -> Select[tuple[M]]:
+    def statement(self) -> Select[M]:
         """Return what every read begins with; override it to join or narrow."""
         return select(self.model)
 

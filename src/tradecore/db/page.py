@@ -134,7 +134,7 @@ class Asked(NamedTuple):
         options: execution options.
     """
 
-    model: type[Any]
+    model: Any
     base: Select[Any] | None
     where: Sequence[ColumnElement[bool]]
     keys: Sequence[Key]

@@ -80,7 +80,7 @@ class Repository(Listing[M]):
         order_by: Sort | Sequence[Sort],
         batch: int,
         load: Sequence[Load],
-    ) -> Select[tuple[M]]:
+    ) -> Select[M]:
         """Return the statement of a stream."""
         _meant(where, whole_table)
         keys = keys_of(self.model, order_by)

@@ -99,7 +99,7 @@ def _key(element: Any, own: frozenset[Any]) -> Key:
     return Key(clause, descending, nulls_first, nullable, attribute)
 
 
-def keys_of(model: type[Any], order_by: Sort | Sequence[Sort]) -> tuple[Key, ...]:
+def keys_of(model: Any, order_by: Sort | Sequence[Sort]) -> tuple[Key, ...]:
     """Return the keys of an order, with the primary key appended in the direction of the last one.
 
     Args:
