@@ -128,6 +128,12 @@ class Listing(Generic[M]):
         """
         return self._ordered(where, order_by, checked_limit(limit, self.most), 0, load, deleted)
 
+    def _base(self) -> Select[M] | None:
+        return None if type(self).statement is Listing.statement else self.statement()
+
+    def _begun(self, where: Sequence[Where], load: Sequence[Load]) -> Select[Any]:
+        return Asked(self.model, self._base(), where, (), load_options(load)[1:], {}).statement()
+
     def _ordered(
         self,
         where: Iterable[Where],
@@ -140,7 +146,7 @@ class Listing(Generic[M]):
         keys = keys_of(self.model, order_by)
         dialect = self.session.get_bind(self.model).dialect.name
         order = [element for key in keys for element in key.ordered(dialect)]
-        statement = self.statement().where(*where).options(*load_options(load)).order_by(*order).limit(limit)
+        statement = self._begun(tuple(where), load).order_by(*order).limit(limit)
         if offset:
             statement = statement.offset(offset)
         return list(self.session.scalars(statement, execution_options=SEEN[deleted]))
@@ -180,7 +186,7 @@ class Listing(Generic[M]):
             order_by = query.order_by if order_by is None else order_by
             limit, after = query.limit if limit is None else limit, query.after if after is None else after
         size = checked_limit(50 if limit is None else limit, self.most)
-        base = None if type(self).statement is Listing.statement else self.statement()
+        base = self._base()
         keys, options = keys_of(self.model, () if order_by is None else order_by), SEEN[deleted]
         asked = Asked(self.model, base, where, keys, load_options(load)[1:], options)
         page: Page[M] = read_page(self.session, asked, limit=size, after=after, lifetime=self.cursor_lifetime)

@@ -14,7 +14,7 @@ from . import deletion
 from .base import Base
 from .export import Chunk, Exporter, ExportFormat
 from .listing import SEEN, Deleted, Listing, Where
-from .loading import Load, load_options
+from .loading import Load
 from .page import checked_limit
 from .sorting import Sort, keys_of
 from .upsert import Upserted, upsert
@@ -86,7 +86,7 @@ class Repository(Listing[M]):
         keys = keys_of(self.model, order_by)
         dialect = self.session.get_bind(self.model).dialect.name
         order = [element for key in keys for element in key.ordered(dialect)]
-        statement = self.statement().where(*where).options(*load_options(load)).order_by(*order)
+        statement: Select[M] = self._begun(where, load).order_by(*order)
         return statement.execution_options(yield_per=checked_limit(batch, _LARGEST_BATCH, "batch"))
 
     def export(

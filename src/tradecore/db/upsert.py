@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ..errors import UniqueViolation
 from .base import SoftDeleted, Versioned
+from .deletion import WITH_DELETED
 from .ids import new_id
 
 __all__ = ["Upserted", "upsert"]
@@ -81,6 +82,7 @@ class _Plan:
         self.mapper = inspect(model)
         self.table: Table = self.mapper.local_table
         self.columns = {prop.key: prop.columns[0] for prop in self.mapper.column_attrs}
+        self.spelling = {name: column.key for name, column in self.columns.items()}
         self.update = None if update is None else [attribute.key for attribute in update]
         self.dialect = session.get_bind(self.mapper).dialect.name
         self.target, self.others = self._keys()
@@ -110,20 +112,28 @@ class _Plan:
             self.statement = self._statement(self.names)
             self.counts = "id" in self.columns and "id" not in self.names
         minted = [new_id(self.session) for _ in chunk] if self.counts else []
-        sent: list[dict[str, Any]] = []
-        for place, row in enumerate(chunk):
-            if row.keys() != self.names:
-                raise ValueError("every row of an upsert names the same attributes")
-            values = {self.columns[name].key: value for name, value in row.items()}
-            sent.append(values | {"id": minted[place]} if self.counts else values)
+        sent = [self._spelled(row) for row in chunk]
+        for row, number in zip(sent, minted, strict=False):
+            row["id"] = number
         self.session.execute(self.statement, sent)
         if self.others and self.dialect == "mysql":
             self._look_for_strays(chunk)
         self._refresh(chunk)
-        if not minted:
-            return 0
-        new = select(func.count()).select_from(self.table).where(self.table.c.id.in_(minted))
-        return int(self.session.execute(new).scalar_one())
+        return self._count(minted) if minted else 0
+
+    def _spelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        if frozenset(row) != self.names:
+            raise ValueError("every row of an upsert names the same attributes")
+        return {self.spelling[name]: value for name, value in row.items()}
+
+    def _count(self, minted: Sequence[int]) -> int:
+        """Return how many of the ids minted for this chunk are there: a row that was there kept its own."""
+        connection = self.session.connection()
+        table = connection.dialect.identifier_preparer.format_table(self.table)
+        # Spelled out: a thousand bound parameters take longer to prepare than to look up.
+        ids = ",".join(map(str, minted))
+        counted = connection.exec_driver_sql(f"SELECT count(*) FROM {table} WHERE id IN ({ids})")  # noqa: S608
+        return int(counted.scalar_one())
 
     def _statement(self, names: frozenset[str]) -> Any:
         if unknown := names - set(self.columns):
@@ -163,22 +173,20 @@ class _Plan:
         """Refuse what MySQL did where another unique key was taken: it changed the row that has *that* key."""
         keys = {tuple(row[name] for name in self.on) for row in chunk}
         whole = [key for key in keys if None not in key]
-        there = select(func.count()).select_from(self.table)
+        columns = [getattr(self.model, name) for name in self.on]
+        there = select(func.count()).select_from(self.model).where(tuple_(*columns).in_(whole))
         # The rows were written by this transaction, so it sees them.
-        found = self.session.execute(
-            there.where(tuple_(*(self.columns[name] for name in self.on)).in_(whole))
-        ).scalar_one()
+        found = self.session.execute(there, execution_options={WITH_DELETED: True}).scalar_one()
         if found < len(whole):
             raise UniqueViolation("another unique key of a row is taken", details=[{"code": "UNIQUE"}])
 
     def _refresh(self, chunk: Sequence[Mapping[str, Any]]) -> None:
         """Read anew, in one statement, the rows that this session had loaded already."""
+        held: list[Any] = [row for row in self.session.identity_map.values() if type(row) is self.model]
+        if not held:
+            return
         keys = {tuple(row[name] for name in self.on) for row in chunk}
-        loaded = [
-            row
-            for row in self.session.identity_map.values()
-            if type(row) is self.model and tuple(inspect(row).dict.get(name) for name in self.on) in keys
-        ]
+        loaded = [row.id for row in held if tuple(inspect(row).dict.get(name) for name in self.on) in keys]
         if loaded:
-            again = select(self.model).where(self.table.c.id.in_([inspect(row).identity[0] for row in loaded]))
-            self.session.execute(again, execution_options={"populate_existing": True}).all()
+            again = select(self.model).where(self.model.id.in_(loaded))
+            self.session.execute(again, execution_options={"populate_existing": True, WITH_DELETED: True}).all()
