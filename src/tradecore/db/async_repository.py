@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from .base import Base
 from .export import Chunk, ExportFormat
-from .listing import SEEN, Deleted, Where
+from .listing import SEEN, Deleted, Listing, Where
 from .loading import Load
 from .page import OffsetPage, Page, TotalWanted
 from .query import Query
@@ -23,7 +23,7 @@ __all__ = ["AsyncRepository"]
 A = TypeVar("A")
 M = TypeVar("M", bound=Base)
 P = ParamSpec("P")
-R = TypeVar("R", bound=Repository[Any])
+R = TypeVar("R", bound=Listing[Any])
 
 
 class AsyncRepository(Generic[M]):
