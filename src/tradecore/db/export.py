@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, String, Text, inspect
+from sqlalchemy import ColumnElement, Select, String, Text, inspect, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ..clock import Clock, SystemClock
@@ -24,13 +24,14 @@ from .fingerprint import fingerprint
 from .parsing import kind_of
 from .seek import steps
 from .sorting import Key
+from .types import UtcDateTime
 
 __all__ = ["Chunk", "ExportFormat", "Exporter"]
 
 ExportFormat: TypeAlias = Literal["csv", "jsonl"]
 
 # What a spreadsheet takes for a formula, its full-width twins, and what moves it into another cell.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ def _instant(value: datetime) -> str:
     return f"{text[:-6]}Z"
 
 
+def _stored_instant(text: str) -> str:
+    """Spell an instant as SQLite keeps it; making a datetime of it first takes four times as long."""
+    return f"{text[:10]}T{text[11:].removesuffix('.000000')}Z"
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
@@ -75,7 +81,7 @@ _SPELLINGS: dict[type[Any], Callable[[Any], str]] = {
 
 def _safe(text: str) -> str:
     """Spell text so that a spreadsheet shows it and does not run it."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text[:1] in _FORMULA else text
 
 
 def _cell(value: Any) -> str:
@@ -89,6 +95,8 @@ def _speller(column: ColumnElement[Any], form: ExportFormat) -> Callable[[Any], 
     if form == "csv":
         if kind is int:
             return None
+        if kind is str:
+            return _safe
         spelled: Callable[[Any], Any] = _SPELLINGS.get(kind, _cell)
         return spelled
     if kind is bool:
@@ -129,8 +137,12 @@ class Exporter:
         self.keys, self.options, self.lifetime = tuple(keys), options, lifetime
         self.dialect = session.get_bind(model).dialect
         expressions = [key.expression for key in self.keys]
-        self.statement = statement.with_only_columns(*wanted, *expressions, maintain_column_froms=True)
         self.spellers = [_speller(attribute.__clause_element__(), form) for attribute in wanted]
+        selected: list[Any] = list(wanted)
+        for place, attribute in enumerate(wanted):
+            if self.dialect.name == "sqlite" and isinstance(attribute.type, UtcDateTime):
+                selected[place], self.spellers[place] = type_coerce(attribute, String), _stored_instant
+        self.statement = statement.with_only_columns(*selected, *expressions, maintain_column_froms=True)
         order = [element for key in self.keys for element in key.ordered(self.dialect.name)]
         self.mark = fingerprint(self.dialect, self.statement.order_by(*order), form, sorted(options.items()))
 
