@@ -21,7 +21,6 @@ from ..errors import DeadlineExceeded
 from . import leases
 from .async_readers import AsyncReader
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
-from .cursor import keyed
 from .database import PLATFORM_TABLE
 from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
 from .footing import take_node
@@ -77,6 +76,7 @@ class AsyncDatabase(AsyncReader):
             trace_connections=trace_connections,
             replica_wait=replica_wait,
             lag_limit=lag_limit,
+            cursor_key=cursor_key,
         )
         super().__init__(url, replicas, settings, clock, tries, asynchronous=True)
         self.engine = create_async_engine(self.dialled, **engine_arguments(self.dialled, settings, asynchronous=True))
@@ -90,9 +90,8 @@ class AsyncDatabase(AsyncReader):
             self.engine,
             sync_session_class=TradeSession,
             expire_on_commit=False,
-            info=self.belongings | keyed(cursor_key),
+            info=self.belongings,
         )
-
         self._lane = AsyncLane()
 
     async def run(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:

@@ -19,7 +19,6 @@ from ..clock import Clock
 from ..errors import DeadlineExceeded
 from . import leases
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
-from .cursor import keyed
 from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
 from .footing import take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
@@ -88,8 +87,7 @@ class Database(Reader):
             lag_limit: seconds a replica may be behind and still be lent.
             held_limit: seconds after which a connection that was not given back is written to the log, once.
             trace_connections: keep the whole stack that took a connection, for that log line.
-            cursor_key: signs page cursors, 16 bytes or more, the same in every process; without one a key of this
-                process does, and the log says so.
+            cursor_key: signs page cursors, 16 bytes or more; without it they are good in this process only.
 
         Raises:
             ConfigurationError: for a wrong URL, a driver that is not installed, or a cursor key that is too short.
@@ -104,16 +102,14 @@ class Database(Reader):
             trace_connections=trace_connections,
             replica_wait=replica_wait,
             lag_limit=lag_limit,
+            cursor_key=cursor_key,
         )
         super().__init__(url, replicas, settings, clock, tries, asynchronous=False)
         self.engine = create_engine(self.dialled, **engine_arguments(self.dialled, settings, asynchronous=False))
         self.arm(self.engine)
         far = replica_settings(settings)
         self.lend([create_engine(one, **engine_arguments(one, far, asynchronous=False)) for one in self.replica_urls])
-        self._sessions = sessionmaker(
-            self.engine, class_=TradeSession, expire_on_commit=False, info=self.belongings | keyed(cursor_key)
-        )
-
+        self._sessions = sessionmaker(self.engine, class_=TradeSession, expire_on_commit=False, info=self.belongings)
         self._lane = Lane()
 
     def run(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:

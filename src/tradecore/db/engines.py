@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
 
@@ -67,6 +67,7 @@ class Settings:
     replica_wait: float = 1.0
     lag_limit: float = 10.0
     readmit_after: float = 5.0
+    cursor_key: bytes | None = field(default=None, repr=False)
 
 
 def parse_url(text: str | URL, *, asynchronous: bool) -> tuple[URL, URL]:

@@ -24,6 +24,7 @@ from ..errors import ConfigurationError
 from ..redact import redact_text
 from . import partitions
 from .base import CLOCK, MINT, Base
+from .cursor import keyed
 from .engines import Settings, arm, in_memory, parse_url
 from .guarding import guard
 from .ids import NODES, Mint
@@ -92,6 +93,7 @@ class Footing:
         self.url, self.dialled = parse_url(url, asynchronous=asynchronous)
         self.replica_urls = [self._like_primary(parse_url(one, asynchronous=asynchronous)[1]) for one in replicas]
         self.settings = settings
+        self._cursor_key = keyed(settings.cursor_key)
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.tries = tries
         self.patience = 2 * settings.lock_timeout
@@ -118,7 +120,7 @@ class Footing:
     @property
     def belongings(self) -> dict[str, Any]:
         """What every connection and session carries along."""
-        return {CLOCK: self.clock, MINT: self.mint}
+        return {CLOCK: self.clock, MINT: self.mint} | self._cursor_key
 
     def _like_primary(self, url: URL) -> URL:
         if url.get_backend_name() != self.dialled.get_backend_name():

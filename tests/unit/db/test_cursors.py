@@ -172,6 +172,14 @@ def test_another_process_with_the_same_key_takes_the_cursor(db, clock):
             assert Books(session).page(limit=3, after=first.next).items == []
 
 
+def test_a_reading_transaction_takes_the_cursor_of_a_writing_one(db):
+    first = db.run(lambda session: Books(session).page(limit=3).next)
+    with db.read() as session:
+        second = Books(session).page(limit=3, after=first)
+    assert [one.volume for one in second.items] == [3, 4, 5]
+    assert db.run(lambda session: Books(session).page(limit=3, after=second.next)).items
+
+
 def test_without_a_key_the_log_says_so_once(caplog, monkeypatch):
     monkeypatch.setattr(_Lent, "key", None)
     with caplog.at_level(logging.WARNING, "tradecore.db"), Database("sqlite://") as db:
