@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 from tests.unit.imports.files import GOOD, HEADER, many, seeded, stored
 
-from tradecore.db import AsyncDatabase, inventory, retirement
+from tradecore.db import AsyncDatabase, id_at, inventory, retirement
 from tradecore.errors import ConfigurationError, InvalidInput
 from tradecore.flow import Crash, crash_before, run
 from tradecore.models import AuditEntry, Trade
@@ -116,13 +116,11 @@ def test_a_repeat_within_the_file_is_a_fault_or_one_more_trade(lite, put):
 
 
 def test_trades_of_one_millisecond_that_meet_in_their_ids_are_kept_apart(lite, put, monkeypatch):
-    low = trades.Identity.ids
-    monkeypatch.setattr(
-        trades.Identity, "ids", lambda self, nth=1: [(one >> 22 << 22) | (one & 1) for one in low(self, nth)]
-    )
+    monkeypatch.setattr(trades, "id_from", lambda exit_at, digest, probe: id_at(exit_at) + probe)
     lines = [GOOD.replace("101.5,2,", f"101.5,{number},") for number in (1, 2)]
     path = put("\n".join([HEADER, *lines]))
     assert import_trades(lite, path).imported == 2
+    assert len({trade.id >> 22 for trade in stored(lite)}) == 1
     assert import_trades(lite, put("\n".join([HEADER, *reversed(lines)]))).duplicates == 2
 
 

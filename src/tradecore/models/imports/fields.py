@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,7 @@ _WIDE = Context(prec=120)
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
+@lru_cache(1024)  # quantities, commissions and many prices come again and again
 def number(cell: str) -> Decimal:
     """Return an exact decimal; a comma in it is refused, since it means thousands here and decimals there."""
     if "," in cell:

@@ -236,11 +236,11 @@ class _Task:
             self._progress(Progress(doing, lines, text.size if done is None else min(done, text.size), text.size))
 
     def _counted(self, row: TradeRow, repeats: Repeats, report: Report) -> TradeRow | None:
-        nth, first = repeats.count(row.identity.digest(), row.line)
+        nth, first = repeats.count(row.digest, row.line)
         if nth > 1 and self._file.repeats == "refuse":
             report.add(row.line, "", "repeat", f"is the same trade as line {first}")
             return None
-        return row._replace(nth=nth)
+        return row if nth == 1 else row._replace(digest=row.identity.digest(nth))
 
     def _ready(self, batch: list[TradeRow], report: Report) -> Flow[list[TradeRow]]:
         """Have the partitions of a batch made, and leave out what lies in a period that is detached."""

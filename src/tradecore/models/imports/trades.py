@@ -18,7 +18,18 @@ from . import fields
 from .lines import DELIMITERS, Record
 from .report import BadField, Report
 
-__all__ = ["PROBES", "Identity", "KnownStrategies", "Layout", "TradeFile", "TradeRow", "layout_of", "listed", "trades"]
+__all__ = [
+    "PROBES",
+    "Identity",
+    "KnownStrategies",
+    "Layout",
+    "TradeFile",
+    "TradeRow",
+    "id_from",
+    "layout_of",
+    "listed",
+    "trades",
+]
 
 PROBES = 5
 """Ids that one trade may have: 22 bits are few, and two trades of one millisecond may meet in them."""
@@ -97,23 +108,33 @@ class Identity(NamedTuple):
         return blake2b("|".join(words).encode(), digest_size=16).digest()
 
     def ids(self, nth: int = 1) -> list[int]:
-        """Return the ids this trade may have, in the order they are tried: its exit's time and bits of the hash.
+        """Return the ids this trade may have, in the order they are tried."""
+        digest = self.digest(nth)
+        return [id_from(self.exit_at, digest, probe) for probe in range(PROBES)]
 
-        They are the same in every run, so that a file imported again finds its trades.
-        """
-        bits, first = int.from_bytes(self.digest(nth), "big"), id_at(self.exit_at)
-        return [first | (bits >> (LOW_BITS * probe)) & ((1 << LOW_BITS) - 1) for probe in range(PROBES)]
+
+def id_from(exit_at: datetime, digest: bytes, probe: int) -> int:
+    """Return the id that is tried as the ``probe``-th: the exit's time and bits of the trade's hash.
+
+    It is the same in every run, so that a file imported again finds its trades.
+    """
+    bits = int.from_bytes(digest, "big") >> (LOW_BITS * probe)
+    return id_at(exit_at) | bits & ((1 << LOW_BITS) - 1)
 
 
 class TradeRow(NamedTuple):
-    """A good line: its number, the trade, and which of several equal ones it is."""
+    """A good line: its number, the trade, and the hash it is known by."""
 
     line: int
     identity: Identity
-    nth: int
+    digest: bytes
     pnl_cents: int
     commission_cents: int
     is_test: bool
+
+    def id(self, probe: int) -> int:
+        """Return the id that is tried as the ``probe``-th."""
+        return id_from(self.identity.exit_at, self.digest, probe)
 
 
 class KnownStrategies(NamedTuple):
@@ -277,7 +298,7 @@ class _Reader:
                 return None
             pnl = reckoned
         identity = Identity(values["strategy"], side, entry_at, exit_at, *prices)
-        return TradeRow(line, identity, 1, pnl or 0, commission, values["is_test"])
+        return TradeRow(line, identity, identity.digest(), pnl or 0, commission, values["is_test"])
 
     def _disorder(self, entry_at: datetime, exit_at: datetime, commission: int) -> tuple[str, str, str] | None:
         if entry_at > exit_at:

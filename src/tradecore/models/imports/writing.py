@@ -72,10 +72,10 @@ def write(session: Session, rows: Sequence[TradeRow], *, dry: bool = False) -> W
     wanted: dict[int, TradeRow] = {}
     duplicates, open_rows = 0, list(rows)
     for probe in range(PROBES):
-        ids = {row: row.identity.ids(row.nth)[probe] for row in open_rows}
-        there = _there(session, set(ids.values()))
+        ids = [(row, row.id(probe)) for row in open_rows]
+        there = _there(session, {key for _, key in ids})
         again = []
-        for row, key in ids.items():
+        for row, key in ids:
             if key in wanted:
                 again.append(row)
             elif key not in there:
