@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin
 
-from sqlalchemy import ColumnElement, Select, inspect, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy import exists as sql_exists
 from sqlalchemy.orm import Session
 
@@ -224,6 +224,6 @@ class Listing(Generic[M]):
 
     def exists(self, *where: Where, deleted: Deleted = "no") -> bool:
         """Return whether there is such a row."""
-        inner = self.statement().where(*where).with_only_columns(*inspect(self.model).primary_key)
+        inner = self.statement().where(*where).with_only_columns(self.model.id)
         found = select(sql_exists(inner.limit(1)))
         return bool(self.session.scalar(found, execution_options=SEEN[deleted]))

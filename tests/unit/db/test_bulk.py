@@ -8,13 +8,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Integer, UniqueConstraint
+from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from tests.unit.db.shelf import START, TABLES, Book, Books, Colour, Shelf, Shelves, book
 
 from tradecore.clock import ManualClock
 from tradecore.db import Base, Database, ExactString, Repository, SoftDeleted, Timestamped, Versioned
-from tradecore.db.constraints import Generated
+from tradecore.db.soft_delete import live_unique
 from tradecore.errors import InvalidCursor, InvalidInput, UniqueViolation
 from tradecore.testing import assert_statements
 
@@ -29,11 +29,11 @@ class Quote(Versioned, Timestamped, Base):
 
 class Tag(SoftDeleted, Base):
     __tablename__ = "test_tags"
-    __table_args__ = (UniqueConstraint("name", "live"), UniqueConstraint("code"))
+    __table_args__ = (UniqueConstraint("code", info={"with_deleted": True}),)
 
     name: Mapped[str] = mapped_column(ExactString(20))
     code: Mapped[int | None]
-    live: Mapped[int | None] = mapped_column(Integer, Generated("CASE WHEN deleted_at IS NULL THEN 1 END"))
+    live: Mapped[int | None] = live_unique("name")
 
 
 class Quotes(Repository[Quote]):

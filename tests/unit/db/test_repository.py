@@ -115,9 +115,16 @@ def test_deleting_marks_or_removes(db):
         drafts, shelves = Drafts(session), Shelves(session)
         draft, shelf = drafts.add(Draft(text="one")), shelves.add(Shelf(name="x"))
         drafts.delete(draft, by=7)
-        assert (draft.deleted_at is None, draft.deleted_by, draft.delete_batch is None) == (False, 7, False)
-        assert drafts.restore(draft.id).deleted_at is None
-        drafts.delete(draft)
+        assert drafts.get_or_none(draft.id) is None
+        assert not drafts.exists()
+        assert drafts.count() == len(drafts.find()) == len(drafts.page(total="exact")) == 0
+        assert drafts.exists(deleted="only")
+        assert drafts.count(deleted="only") == len(drafts.page(deleted="only")) == 1
+        marked = drafts.get(draft.id, deleted="with")
+        assert (marked.deleted_at is None, marked.deleted_by, marked.delete_batch is None) == (False, 7, False)
+        again = drafts.restore(draft.id)
+        assert again.deleted_at is None
+        drafts.delete(again)
         drafts.purge(draft.id)
         shelves.delete(shelf.id)
         assert shelves.count() == drafts.count(deleted="with") == 0
