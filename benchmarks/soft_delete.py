@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapper, ORMExecuteState, Session, joinedload, selecti
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.databases import fresh_database
-from tests.soft_models import LIVE, TABLES, Book, Loan, Shelf, fill
+from tests.soft_models import LIVE, TABLES, RoadBook, RoadLoan, RoadShelf, fill
 from tests.soft_roads import ROADS
 
 from tradecore.db import Base, Database, SoftDeleted, bonds
@@ -58,22 +58,22 @@ def _one(kind: type[Any], by_hand: bool) -> Any:
 
 
 def _joined(by_hand: bool) -> Any:
-    query = select(Loan).options(joinedload(Loan.book)).join(Loan.book)
-    return query.where(Book.deleted_at.is_(None)) if by_hand else query
+    query = select(RoadLoan).options(joinedload(RoadLoan.book)).join(RoadLoan.book)
+    return query.where(RoadBook.deleted_at.is_(None)) if by_hand else query
 
 
 def _many(by_hand: bool) -> Any:
-    query = select(Shelf).options(
-        selectinload(Shelf.books if not by_hand else Shelf.books.and_(Book.deleted_at.is_(None)))
+    query = select(RoadShelf).options(
+        selectinload(RoadShelf.books if not by_hand else RoadShelf.books.and_(RoadBook.deleted_at.is_(None)))
     )
-    return query.where(Shelf.deleted_at.is_(None)) if by_hand else query
+    return query.where(RoadShelf.deleted_at.is_(None)) if by_hand else query
 
 
 WORK: dict[str, Callable[[Session, bool], Any]] = {
-    "one row of a deletable model": lambda s, hand: s.execute(_one(Book, hand)).scalars().all(),
-    "one row of an ordinary model": lambda s, hand: s.execute(_one(Loan, hand)).scalars().all(),
-    "get() of a deletable row": lambda s, _: _get(s, Book),
-    "get() of an ordinary row": lambda s, _: _get(s, Loan),
+    "one row of a deletable model": lambda s, hand: s.execute(_one(RoadBook, hand)).scalars().all(),
+    "one row of an ordinary model": lambda s, hand: s.execute(_one(RoadLoan, hand)).scalars().all(),
+    "get() of a deletable row": lambda s, _: _get(s, RoadBook),
+    "get() of an ordinary row": lambda s, _: _get(s, RoadLoan),
     "join and joinedload": lambda s, hand: s.execute(_joined(hand)).unique().all(),
     "selectinload": lambda s, hand: s.execute(_many(hand)).scalars().all(),
 }

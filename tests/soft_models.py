@@ -22,60 +22,62 @@ filings = sa.Table(
 )
 
 
-class Shelf(SoftDeleted, Base):
+class RoadShelf(SoftDeleted, Base):
     __tablename__ = "road_shelves"
 
     name: Mapped[str] = mapped_column(sa.String(40))
     live: Mapped[int | None] = live_unique("name")
-    books: Mapped[list[Book]] = relationship(back_populates="shelf", info={"soft_cascade": True}, order_by="Book.id")
-    sign: Mapped[Sign | None] = relationship(back_populates="shelf", info={"soft_cascade": True})
+    books: Mapped[list[RoadBook]] = relationship(
+        back_populates="shelf", info={"soft_cascade": True}, order_by="RoadBook.id"
+    )
+    sign: Mapped[RoadSign | None] = relationship(back_populates="shelf", info={"soft_cascade": True})
 
 
-class Book(SoftDeleted, Base):
+class RoadBook(SoftDeleted, Base):
     __tablename__ = "road_books"
 
     title: Mapped[str] = mapped_column(sa.String(40))
     shelf_id: Mapped[int] = mapped_column(ForeignKey("road_shelves.id", ondelete="RESTRICT"), index=True)
     sequel_of: Mapped[int | None] = mapped_column(ForeignKey("road_books.id", ondelete="RESTRICT"), index=True)
-    shelf: Mapped[Shelf] = relationship(back_populates="books")
-    tags: Mapped[list[Tag]] = relationship(secondary=filings)
-    loans: Mapped[list[Loan]] = relationship(back_populates="book")
+    shelf: Mapped[RoadShelf] = relationship(back_populates="books")
+    tags: Mapped[list[RoadTag]] = relationship(secondary=filings)
+    loans: Mapped[list[RoadLoan]] = relationship(back_populates="book")
 
 
-class Tag(SoftDeleted, Base):
+class RoadTag(SoftDeleted, Base):
     __tablename__ = "road_tags"
 
     word: Mapped[str] = mapped_column(sa.String(40))
 
 
-class Sign(SoftDeleted, Base):
+class RoadSign(SoftDeleted, Base):
     __tablename__ = "road_signs"
 
     shelf_id: Mapped[int] = mapped_column(ForeignKey("road_shelves.id", ondelete="RESTRICT"), index=True)
-    shelf: Mapped[Shelf] = relationship(back_populates="sign")
+    shelf: Mapped[RoadShelf] = relationship(back_populates="sign")
 
 
-class Loan(Base):
+class RoadLoan(Base):
     """An ordinary row that points to a deletable one."""
 
     __tablename__ = "road_loans"
 
     book_id: Mapped[int] = mapped_column(ForeignKey("road_books.id", ondelete="RESTRICT"), index=True)
     reader: Mapped[str] = mapped_column(sa.String(40))
-    book: Mapped[Book | None] = relationship(back_populates="loans")
+    book: Mapped[RoadBook | None] = relationship(back_populates="loans")
 
 
-class Folder(SoftDeleted, Base):
+class RoadFolder(SoftDeleted, Base):
     """Lies in another, which may lie in it."""
 
     __tablename__ = "road_folders"
 
     name: Mapped[str] = mapped_column(sa.String(40))
     inside: Mapped[int | None] = mapped_column(ForeignKey("road_folders.id", ondelete="CASCADE"), index=True)
-    folders: Mapped[list[Folder]] = relationship(info={"soft_cascade": True})
+    folders: Mapped[list[RoadFolder]] = relationship(info={"soft_cascade": True})
 
 
-class Account(Versioned, SoftDeleted, Timestamped, Base):
+class RoadAccount(Versioned, SoftDeleted, Timestamped, Base):
     """Everything at once."""
 
     __tablename__ = "road_accounts"
@@ -84,14 +86,14 @@ class Account(Versioned, SoftDeleted, Timestamped, Base):
 
 
 TABLES = [
-    Shelf.__table__,
-    Tag.__table__,
-    Book.__table__,
+    RoadShelf.__table__,
+    RoadTag.__table__,
+    RoadBook.__table__,
     filings,
-    Sign.__table__,
-    Loan.__table__,
-    Folder.__table__,
-    Account.__table__,
+    RoadSign.__table__,
+    RoadLoan.__table__,
+    RoadFolder.__table__,
+    RoadAccount.__table__,
 ]
 LIVE, DEAD = 1, 2  # ids in every table
 
@@ -99,16 +101,23 @@ LIVE, DEAD = 1, 2  # ids in every table
 def fill(session: Session) -> None:
     """One live row and one deleted row of everything: the deleted ones on and of the live ones."""
     gone = {"deleted_at": THEN, "delete_batch": 7}
-    session.add_all([Shelf(id=LIVE, name="live"), Shelf(id=DEAD, name="dead", **gone)])
+    session.add_all([RoadShelf(id=LIVE, name="live"), RoadShelf(id=DEAD, name="dead", **gone)])
     session.flush()
     session.add_all(
-        [Book(id=LIVE, title="live", shelf_id=LIVE), Tag(id=LIVE, word="live"), Tag(id=DEAD, word="dead", **gone)]
+        [
+            RoadBook(id=LIVE, title="live", shelf_id=LIVE),
+            RoadTag(id=LIVE, word="live"),
+            RoadTag(id=DEAD, word="dead", **gone),
+        ]
     )
     session.flush()
     session.add_all(
-        [Book(id=DEAD, title="dead", shelf_id=LIVE, sequel_of=LIVE, **gone), Sign(id=DEAD, shelf_id=LIVE, **gone)]
+        [
+            RoadBook(id=DEAD, title="dead", shelf_id=LIVE, sequel_of=LIVE, **gone),
+            RoadSign(id=DEAD, shelf_id=LIVE, **gone),
+        ]
     )
     session.flush()
-    session.add_all([Loan(id=LIVE, book_id=LIVE, reader="live"), Loan(id=DEAD, book_id=DEAD, reader="dead")])
+    session.add_all([RoadLoan(id=LIVE, book_id=LIVE, reader="live"), RoadLoan(id=DEAD, book_id=DEAD, reader="dead")])
     links = [{"book_id": LIVE, "tag_id": LIVE}, {"book_id": LIVE, "tag_id": DEAD}]
     session.execute(filings.insert(), links)

@@ -20,7 +20,7 @@ from sqlalchemy.orm import (
     selectinload,
     subqueryload,
 )
-from tests.soft_models import DEAD, LIVE, SEEN, THEN, Book, Loan, Shelf, Sign, Tag
+from tests.soft_models import DEAD, LIVE, SEEN, THEN, RoadBook, RoadLoan, RoadShelf, RoadSign, RoadTag
 
 from tradecore.db import SoftDeleted
 
@@ -52,7 +52,7 @@ def titles(rows: Any) -> bool:
     return [row if isinstance(row, str) else row.title for row in rows] == ["live"]
 
 
-def hold_deleted(session: Session, kind: type[Any] = Book) -> Any:
+def hold_deleted(session: Session, kind: type[Any] = RoadBook) -> Any:
     """Have the session hold the deleted row."""
     return session.execute(select(kind).where(kind.id == DEAD), execution_options=SEEN).scalar_one()
 
@@ -66,20 +66,20 @@ def stored(session: Session, kind: type[Any], key: int) -> tuple[Any, ...] | Non
 
 @road
 def by_get(session: Session) -> bool:
-    return session.get(Book, DEAD) is None and session.get(Book, LIVE) is not None
+    return session.get(RoadBook, DEAD) is None and session.get(RoadBook, LIVE) is not None
 
 
 @road
 def by_get_of_a_loaded_row(session: Session) -> bool:
     held = hold_deleted(session)
-    return session.get(Book, DEAD) is None and held is not None
+    return session.get(RoadBook, DEAD) is None and held is not None
 
 
 @road
 def by_get_one(session: Session) -> bool:
     held = hold_deleted(session)
     try:
-        session.get_one(Book, DEAD)
+        session.get_one(RoadBook, DEAD)
     except NoResultFound:
         return held is not None
     return False
@@ -88,78 +88,78 @@ def by_get_one(session: Session) -> bool:
 @road
 def by_get_locked_or_anew(session: Session) -> bool:
     held = hold_deleted(session)
-    found = session.get(Book, DEAD, with_for_update=True), session.get(Book, DEAD, populate_existing=True)
+    found = session.get(RoadBook, DEAD, with_for_update=True), session.get(RoadBook, DEAD, populate_existing=True)
     return found == (None, None) and held is not None
 
 
 @road
 def by_select(session: Session) -> bool:
-    return titles(session.scalars(select(Book)))
+    return titles(session.scalars(select(RoadBook)))
 
 
 @road
 def by_column(session: Session) -> bool:
-    return titles(session.scalars(select(Book.title)))
+    return titles(session.scalars(select(RoadBook.title)))
 
 
 @road
 def by_alias(session: Session) -> bool:
-    other = aliased(Book)
+    other = aliased(RoadBook)
     return (
         titles(session.scalars(select(other)))
-        and not session.execute(select(Book, other).join(other, other.sequel_of == Book.id)).all()
+        and not session.execute(select(RoadBook, other).join(other, other.sequel_of == RoadBook.id)).all()
     )
 
 
 @road
 def by_join(session: Session) -> bool:
-    return session.scalars(select(Loan.reader).join(Loan.book)).all() == ["live"]
+    return session.scalars(select(RoadLoan.reader).join(RoadLoan.book)).all() == ["live"]
 
 
 @road
 def by_outer_join(session: Session) -> bool:
-    query = select(Loan.reader, Book.title).outerjoin(Loan.book).order_by(Loan.id)
+    query = select(RoadLoan.reader, RoadBook.title).outerjoin(RoadLoan.book).order_by(RoadLoan.id)
     return [tuple(row) for row in session.execute(query)] == [("live", "live"), ("dead", None)]
 
 
 @road
 def by_lazy_many_to_one(session: Session) -> bool:
-    return session.get_one(Loan, DEAD).book is None and session.get_one(Loan, LIVE).book is not None
+    return session.get_one(RoadLoan, DEAD).book is None and session.get_one(RoadLoan, LIVE).book is not None
 
 
 @road
 def by_lazy_many_to_one_of_a_loaded_row(session: Session) -> bool:
     held = hold_deleted(session)
-    return session.get_one(Loan, DEAD).book is None and held is not None
+    return session.get_one(RoadLoan, DEAD).book is None and held is not None
 
 
 @road
 def by_lazy_one_to_many(session: Session) -> bool:
-    return titles(session.get_one(Shelf, LIVE).books)
+    return titles(session.get_one(RoadShelf, LIVE).books)
 
 
 @road
 def by_lazy_one_to_one(session: Session) -> bool:
-    return session.get_one(Shelf, LIVE).sign is None
+    return session.get_one(RoadShelf, LIVE).sign is None
 
 
 @road
 def by_lazy_many_to_many(session: Session) -> bool:
-    return [tag.word for tag in session.get_one(Book, LIVE).tags] == ["live"]
+    return [tag.word for tag in session.get_one(RoadBook, LIVE).tags] == ["live"]
 
 
 def _loans(session: Session, how: Any) -> bool:
-    loans = session.scalars(select(Loan).options(how(Loan.book)).order_by(Loan.id)).all()
+    loans = session.scalars(select(RoadLoan).options(how(RoadLoan.book)).order_by(RoadLoan.id)).all()
     return [loan.book and loan.book.title for loan in loans] == ["live", None]
 
 
 def _shelves(session: Session, how: Any) -> bool:
-    shelf = session.scalars(select(Shelf).options(how(Shelf.books))).unique().one()
+    shelf = session.scalars(select(RoadShelf).options(how(RoadShelf.books))).unique().one()
     return titles(shelf.books)
 
 
 def _tagged(session: Session, how: Any) -> bool:
-    book = session.scalars(select(Book).options(how(Book.tags))).unique().one()
+    book = session.scalars(select(RoadBook).options(how(RoadBook.tags))).unique().one()
     return [tag.word for tag in book.tags] == ["live"]
 
 
@@ -201,28 +201,30 @@ def by_subquery_load(session: Session) -> bool:
 
 @road
 def by_exists(session: Session) -> bool:
-    return session.scalars(select(Loan.reader).where(exists().where(Book.id == Loan.book_id))).all() == ["live"]
+    return session.scalars(select(RoadLoan.reader).where(exists().where(RoadBook.id == RoadLoan.book_id))).all() == [
+        "live"
+    ]
 
 
 @road
 def by_any(session: Session) -> bool:
-    return not session.scalars(select(Shelf).where(Shelf.books.any(Book.title == "dead"))).all()
+    return not session.scalars(select(RoadShelf).where(RoadShelf.books.any(RoadBook.title == "dead"))).all()
 
 
 @road
 def by_has(session: Session) -> bool:
-    return session.scalars(select(Loan.reader).where(Loan.book.has())).all() == ["live"]
+    return session.scalars(select(RoadLoan.reader).where(RoadLoan.book.has())).all() == ["live"]
 
 
 @road
 def by_in(session: Session) -> bool:
-    return session.scalars(select(Loan.reader).where(Loan.book_id.in_(select(Book.id)))).all() == ["live"]
+    return session.scalars(select(RoadLoan.reader).where(RoadLoan.book_id.in_(select(RoadBook.id)))).all() == ["live"]
 
 
 @road
 def by_scalar_subquery(session: Session) -> bool:
-    title = select(Book.title).where(Book.id == Loan.book_id).scalar_subquery()
-    return [tuple(row) for row in session.execute(select(Loan.reader, title).order_by(Loan.id))] == [
+    title = select(RoadBook.title).where(RoadBook.id == RoadLoan.book_id).scalar_subquery()
+    return [tuple(row) for row in session.execute(select(RoadLoan.reader, title).order_by(RoadLoan.id))] == [
         ("live", "live"),
         ("dead", None),
     ]
@@ -230,78 +232,80 @@ def by_scalar_subquery(session: Session) -> bool:
 
 @road
 def by_derived_table(session: Session) -> bool:
-    derived = select(Book.title, Book.id).subquery()
+    derived = select(RoadBook.title, RoadBook.id).subquery()
     return titles(session.scalars(select(derived.c.title))) and titles(
-        session.scalars(select(aliased(Book, select(Book).subquery())))
+        session.scalars(select(aliased(RoadBook, select(RoadBook).subquery())))
     )
 
 
 @road
 def by_cte(session: Session) -> bool:
-    return titles(session.scalars(select(select(Book.title).cte().c.title)))
+    return titles(session.scalars(select(select(RoadBook.title).cte().c.title)))
 
 
 @road
 def by_recursive_cte(session: Session) -> bool:
-    series = select(Book.id, Book.title).where(Book.sequel_of.is_(None)).cte(recursive=True)
-    series = series.union_all(select(Book.id, Book.title).join(series, Book.sequel_of == series.c.id))
+    series = select(RoadBook.id, RoadBook.title).where(RoadBook.sequel_of.is_(None)).cte(recursive=True)
+    series = series.union_all(select(RoadBook.id, RoadBook.title).join(series, RoadBook.sequel_of == series.c.id))
     return titles(session.scalars(select(series.c.title)))
 
 
 @road
 def by_union(session: Session) -> bool:
-    both = union(select(Book.title), select(Book.title).where(Book.id > 0))
-    return titles(session.scalars(both)) and titles(session.scalars(select(Book).from_statement(select(Book))))
+    both = union(select(RoadBook.title), select(RoadBook.title).where(RoadBook.id > 0))
+    return titles(session.scalars(both)) and titles(session.scalars(select(RoadBook).from_statement(select(RoadBook))))
 
 
 @road
 def by_insert_from_select(session: Session) -> bool:
-    source = select(Book.id + 10, Book.id, Book.title)
-    session.execute(insert(Loan).from_select(["id", "book_id", "reader"], source))
+    source = select(RoadBook.id + 10, RoadBook.id, RoadBook.title)
+    session.execute(insert(RoadLoan).from_select(["id", "book_id", "reader"], source))
     session.execute(
-        insert(Loan.__table__).from_select(["id", "book_id", "reader"], select(Book.id + 20, Book.id, Book.title))
+        insert(RoadLoan.__table__).from_select(
+            ["id", "book_id", "reader"], select(RoadBook.id + 20, RoadBook.id, RoadBook.title)
+        )
     )
-    return session.scalars(select(Loan.reader).where(Loan.id > 10)).all() == ["live", "live"]
+    return session.scalars(select(RoadLoan.reader).where(RoadLoan.id > 10)).all() == ["live", "live"]
 
 
 @road
 def by_count(session: Session) -> bool:
     counts = [
-        session.scalar(select(func.count()).select_from(Book)),
-        session.scalar(select(func.count(Book.id))),
-        session.query(Book).count(),
-        session.scalar(select(func.count()).select_from(select(Book).subquery())),
+        session.scalar(select(func.count()).select_from(RoadBook)),
+        session.scalar(select(func.count(RoadBook.id))),
+        session.query(RoadBook).count(),
+        session.scalar(select(func.count()).select_from(select(RoadBook).subquery())),
     ]
     return counts == [1, 1, 1, 1]
 
 
 @road
 def by_update(session: Session) -> bool:
-    changed = session.execute(update(Book).values(title="new").where(literal(value=True)))
-    title = select(Book.__table__.c.title).where(Book.__table__.c.id == DEAD)
+    changed = session.execute(update(RoadBook).values(title="new").where(literal(value=True)))
+    title = select(RoadBook.__table__.c.title).where(RoadBook.__table__.c.id == DEAD)
     return changed.rowcount == 1 and session.connection().execute(title, execution_options=SEEN).scalar() == "dead"
 
 
 @road
 def by_delete(session: Session) -> bool:
-    session.execute(delete(Sign))
-    gone = session.execute(delete(Tag)).rowcount
-    live, dead = stored(session, Tag, LIVE), stored(session, Tag, DEAD)
+    session.execute(delete(RoadSign))
+    gone = session.execute(delete(RoadTag)).rowcount
+    live, dead = stored(session, RoadTag, LIVE), stored(session, RoadTag, DEAD)
     return gone == 1 and live is not None and live[0] is not None and dead is not None and dead[1] == 7
 
 
 @road
 def by_session_delete(session: Session) -> bool:
-    shelf = session.get_one(Shelf, LIVE)
+    shelf = session.get_one(RoadShelf, LIVE)
     session.delete(shelf)
     session.flush()
-    kept = stored(session, Shelf, LIVE), stored(session, Book, LIVE)
-    return session.get(Shelf, LIVE) is None and all(row is not None and row[0] is not None for row in kept)
+    kept = stored(session, RoadShelf, LIVE), stored(session, RoadBook, LIVE)
+    return session.get(RoadShelf, LIVE) is None and all(row is not None and row[0] is not None for row in kept)
 
 
 @road
 def by_merge_or_refresh(session: Session) -> bool:
-    copy = Book(id=DEAD, title="again", shelf_id=LIVE, sequel_of=None, deleted_at=None)
+    copy = RoadBook(id=DEAD, title="again", shelf_id=LIVE, sequel_of=None, deleted_at=None)
     make_transient_to_detached(copy)
     back = []
     for prepare in (hold_deleted, lambda _: session.expunge_all()):
@@ -312,16 +316,17 @@ def by_merge_or_refresh(session: Session) -> bool:
                 session.flush()
         except Exception:
             pass
-        back.append((held, stored(session, Book, DEAD)))
+        back.append((held, stored(session, RoadBook, DEAD)))
         session.expunge_all()
-    live = session.get_one(Book, LIVE)
+    live = session.get_one(RoadBook, LIVE)
     session.connection().execute(
-        Book.__table__.update().values(deleted_at=THEN).where(Book.__table__.c.id == LIVE), execution_options=SEEN
+        RoadBook.__table__.update().values(deleted_at=THEN).where(RoadBook.__table__.c.id == LIVE),
+        execution_options=SEEN,
     )
     try:
         session.refresh(live)
     except sa.exc.InvalidRequestError:
-        anew = session.scalars(select(Book).execution_options(populate_existing=True)).all()
+        anew = session.scalars(select(RoadBook).execution_options(populate_existing=True)).all()
         return not anew and all(row is not None and row[0] is not None for _, row in back)
     return False
 
@@ -351,11 +356,11 @@ def by_delete_orphan(session: Session) -> bool:
 @closed
 def by_table_through_the_session(session: Session) -> bool:
     refused = 0
-    table = Book.__table__
+    table = RoadBook.__table__
     for statement in (
         select(table),
         select(table.alias().c.title),
-        select(Loan.reader).join(table, table.c.id == Loan.book_id),
+        select(RoadLoan.reader).join(table, table.c.id == RoadLoan.book_id),
         update(table).values(title="new"),
         delete(table),
     ):
@@ -371,7 +376,7 @@ def by_table_through_the_session(session: Session) -> bool:
 
 @closed
 def by_entity_on_a_connection(session: Session) -> bool:
-    return titles(session.connection().execute(select(Book)).scalars("title"))
+    return titles(session.connection().execute(select(RoadBook)).scalars("title"))
 
 
 @closed

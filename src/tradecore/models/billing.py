@@ -65,9 +65,9 @@ class BillingSubscription(Timestamped, Base):
     cancel_at_period_end: Mapped[bool] = mapped_column(default=False)
     canceled_at: Mapped[datetime | None]
 
-    user: Mapped[User] = to_one()
-    tier: Mapped[SubscriptionTierRecord] = to_one()
-    payments: Mapped[list[Payment]] = to_many()
+    user: Mapped[User] = to_one("identity.User")
+    tier: Mapped[SubscriptionTierRecord] = to_one("billing.SubscriptionTierRecord")
+    payments: Mapped[list[Payment]] = to_many("billing.Payment")
 
 
 class Payment(Timestamped, Base):
@@ -86,5 +86,5 @@ class Payment(Timestamped, Base):
     receipt_url: Mapped[str | None] = mapped_column(Words(500))
     description: Mapped[str | None] = mapped_column(Words)
 
-    user: Mapped[User] = to_one()
-    billing_subscription: Mapped[BillingSubscription | None] = to_one()
+    user: Mapped[User] = to_one("identity.User")
+    billing_subscription: Mapped[BillingSubscription | None] = to_one("billing.BillingSubscription")

@@ -28,6 +28,8 @@ __all__ = [
     "to_one",
 ]
 
+_HERE = "tradecore.models."
+
 Amount = Annotated[int, mapped_column(Cents)]
 Name = Annotated[str, mapped_column(String(100))]
 Prose = Annotated[str, mapped_column(Text)]
@@ -56,18 +58,27 @@ def link(
     return mapped_column(BigInteger, key, unique=unique or None, index=None if unique or served else True)
 
 
-def to_one(column: Mapped[Any] | None = None) -> Any:
+def to_one(target: str, column: Mapped[Any] | None = None) -> Any:
     """Return the way to the row a foreign key names; named by its column where several lead to one table.
 
     It may be written (``Trade(strategy=strategy)``) and is read only where the query loaded it: a road that loads by
     itself, a row at a time, is one that a thousand rows will walk.
+
+    Args:
+        target: module and class, such as ``strategies.Strategy``: a host may have a model of the same name.
+        column: the foreign key.
     """
-    return relationship(lazy="raise", foreign_keys=None if column is None else [column])
+    return relationship(_HERE + target, lazy="raise", foreign_keys=None if column is None else [column])
 
 
-def to_many(*, order_by: str | None = None) -> Any:
+def to_many(target: str, *, order_by: str | None = None) -> Any:
     """Return the way to the rows whose foreign key names this one: loaded by the query or not at all, never written.
 
     So nothing is done to those rows when this one is deleted but what the database's own rule says.
+
+    Args:
+        target: module and class, as for :func:`to_one`.
+        order_by: the column's name.
     """
-    return relationship(lazy="raise", viewonly=True, order_by=order_by or False)
+    there = _HERE + target
+    return relationship(there, lazy="raise", viewonly=True, order_by=f"{there}.{order_by}" if order_by else False)

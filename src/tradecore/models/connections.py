@@ -43,9 +43,9 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
     last_error: Mapped[str | None] = mapped_column(Words)
     house: Mapped[int | None] = live_unique("name", when="user_id IS NULL")
 
-    user: Mapped[User | None] = to_one()
-    rules: Mapped[list[RoutingRule]] = to_many(order_by="RoutingRule.priority")
-    positions: Mapped[list[OpenPosition]] = to_many()
+    user: Mapped[User | None] = to_one("identity.User")
+    rules: Mapped[list[RoutingRule]] = to_many("connections.RoutingRule", order_by="priority")
+    positions: Mapped[list[OpenPosition]] = to_many("results.OpenPosition")
 
 
 class RoutingRule(SoftDeleted, Timestamped, Base):
@@ -69,6 +69,6 @@ class RoutingRule(SoftDeleted, Timestamped, Base):
     max_daily_loss_cents: Mapped[Amount | None]
     priority: Mapped[int] = mapped_column(default=0)
 
-    user: Mapped[User | None] = to_one()
-    strategy: Mapped[Strategy | None] = to_one()
-    connection: Mapped[BrokerConnection] = to_one()
+    user: Mapped[User | None] = to_one("identity.User")
+    strategy: Mapped[Strategy | None] = to_one("strategies.Strategy")
+    connection: Mapped[BrokerConnection] = to_one("connections.BrokerConnection")

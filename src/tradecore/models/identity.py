@@ -50,11 +50,11 @@ class User(Timestamped, Base):
     onboarding_completed_at: Mapped[datetime | None]
     last_signed_in_at: Mapped[datetime | None]
 
-    preferences: Mapped[UserPreferences | None] = to_many()
-    connections: Mapped[list[BrokerConnection]] = to_many()
-    rules: Mapped[list[RoutingRule]] = to_many()
-    subscriptions: Mapped[list[StrategySubscription]] = to_many()
-    billing_subscriptions: Mapped[list[BillingSubscription]] = to_many()
+    preferences: Mapped[UserPreferences | None] = to_many("identity.UserPreferences")
+    connections: Mapped[list[BrokerConnection]] = to_many("connections.BrokerConnection")
+    rules: Mapped[list[RoutingRule]] = to_many("connections.RoutingRule")
+    subscriptions: Mapped[list[StrategySubscription]] = to_many("strategies.StrategySubscription")
+    billing_subscriptions: Mapped[list[BillingSubscription]] = to_many("billing.BillingSubscription")
 
 
 class UserPreferences(Timestamped, Base):
@@ -69,4 +69,4 @@ class UserPreferences(Timestamped, Base):
     theme: Mapped[Theme] = mapped_column(EnumString(Theme), default=Theme.LIGHT)
     timezone: Mapped[str] = mapped_column(TimeZone, default="America/New_York")
 
-    user: Mapped[User] = to_one()
+    user: Mapped[User] = to_one("identity.User")

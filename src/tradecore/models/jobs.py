@@ -51,7 +51,7 @@ class Job(Timestamped, Base):
     error_history: Mapped[list[Any]] = mapped_column(Json, default=list)
     trace: Mapped[str] = mapped_column(String(200), default="")
 
-    reviews: Mapped[list[Review]] = to_many(order_by="Review.id")
+    reviews: Mapped[list[Review]] = to_many("jobs.Review", order_by="id")
 
 
 class Schedule(Timestamped, Base):
@@ -88,4 +88,4 @@ class Review(Base):
     decision: Mapped[str] = mapped_column(String(40))
     note: Mapped[str] = mapped_column(Words, default="")
 
-    job: Mapped[Job | None] = to_one()
+    job: Mapped[Job | None] = to_one("jobs.Job")

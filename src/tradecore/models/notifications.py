@@ -45,10 +45,10 @@ class Notification(Partitioned, Timestamped, Base):
     dismissed_at: Mapped[datetime | None]
     email_sent_at: Mapped[datetime | None]
 
-    user: Mapped[User] = to_one()
-    strategy: Mapped[Strategy | None] = to_one()
-    trade: Mapped[Trade | None] = to_one()
-    webhook_log: Mapped[WebhookLog | None] = to_one()
+    user: Mapped[User] = to_one("identity.User")
+    strategy: Mapped[Strategy | None] = to_one("strategies.Strategy")
+    trade: Mapped[Trade | None] = to_one("results.Trade")
+    webhook_log: Mapped[WebhookLog | None] = to_one("signals.WebhookLog")
 
 
 class NotificationPreferences(Timestamped, Base):
@@ -78,7 +78,7 @@ class NotificationPreferences(Timestamped, Base):
     quiet_hours_end: Mapped[str | None] = mapped_column(TimeOfDay)
     quiet_hours_timezone: Mapped[str] = mapped_column(TimeZone, default="America/New_York")
 
-    user: Mapped[User] = to_one()
+    user: Mapped[User] = to_one("identity.User")
 
 
 class StrategyNotificationSettings(Timestamped, Base):
@@ -92,5 +92,5 @@ class StrategyNotificationSettings(Timestamped, Base):
     email_enabled: Mapped[bool] = mapped_column(default=True)
     push_enabled: Mapped[bool] = mapped_column(default=True)
 
-    user: Mapped[User] = to_one()
-    strategy: Mapped[Strategy] = to_one()
+    user: Mapped[User] = to_one("identity.User")
+    strategy: Mapped[Strategy] = to_one("strategies.Strategy")

@@ -98,8 +98,8 @@ class OrderRecord(Timestamped, Base):
     trace: Mapped[str] = mapped_column(String(200), default="")
     version: Mapped[int] = mapped_column(default=1)
 
-    events: Mapped[list[OrderEvent]] = to_many(order_by="OrderEvent.sequence")
-    fills: Mapped[list[FillRecord]] = to_many(order_by="FillRecord.id")
+    events: Mapped[list[OrderEvent]] = to_many("orders.OrderEvent", order_by="sequence")
+    fills: Mapped[list[FillRecord]] = to_many("orders.FillRecord", order_by="id")
 
 
 class OrderEvent(Base):

@@ -34,9 +34,9 @@ class PaperAccount(Timestamped, Base):
     realized_pnl_cents: Mapped[Amount] = mapped_column(default=0)
     active: Mapped[bool] = mapped_column(default=True)
 
-    user: Mapped[User] = to_one()
-    positions: Mapped[list[PaperPosition]] = to_many()
-    trades: Mapped[list[PaperTrade]] = to_many()
+    user: Mapped[User] = to_one("identity.User")
+    positions: Mapped[list[PaperPosition]] = to_many("paper.PaperPosition")
+    trades: Mapped[list[PaperTrade]] = to_many("paper.PaperTrade")
 
 
 class PaperPosition(Timestamped, Base):
@@ -60,8 +60,8 @@ class PaperPosition(Timestamped, Base):
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
-    account: Mapped[PaperAccount] = to_one()
-    trades: Mapped[list[PaperTrade]] = to_many()
+    account: Mapped[PaperAccount] = to_one("paper.PaperAccount")
+    trades: Mapped[list[PaperTrade]] = to_many("paper.PaperTrade")
 
 
 class PaperTrade(Timestamped, Base):
@@ -84,5 +84,5 @@ class PaperTrade(Timestamped, Base):
     commission_cents: Mapped[Amount] = mapped_column(default=0)
     executed_at: Mapped[datetime]
 
-    account: Mapped[PaperAccount] = to_one()
-    position: Mapped[PaperPosition | None] = to_one()
+    account: Mapped[PaperAccount] = to_one("paper.PaperAccount")
+    position: Mapped[PaperPosition | None] = to_one("paper.PaperPosition")

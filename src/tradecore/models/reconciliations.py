@@ -41,8 +41,8 @@ class Reconciliation(Timestamped, Base):
     )
     error: Mapped[str | None] = mapped_column(Words)
 
-    connection: Mapped[BrokerConnection] = to_one()
-    items: Mapped[list[ReconciliationItem]] = to_many(order_by="ReconciliationItem.id")
+    connection: Mapped[BrokerConnection] = to_one("connections.BrokerConnection")
+    items: Mapped[list[ReconciliationItem]] = to_many("reconciliations.ReconciliationItem", order_by="id")
 
 
 class ReconciliationItem(Timestamped, Base):
@@ -74,9 +74,9 @@ class ReconciliationItem(Timestamped, Base):
     resolution_action: Mapped[str | None] = mapped_column(String(40))
     notes: Mapped[str | None] = mapped_column(Words)
 
-    reconciliation: Mapped[Reconciliation] = to_one()
-    position: Mapped[OpenPosition | None] = to_one()
-    order: Mapped[OrderRecord | None] = to_one()
+    reconciliation: Mapped[Reconciliation] = to_one("reconciliations.Reconciliation")
+    position: Mapped[OpenPosition | None] = to_one("results.OpenPosition")
+    order: Mapped[OrderRecord | None] = to_one("orders.OrderRecord")
 
 
 class PositionAdjustment(Timestamped, Base):
@@ -101,5 +101,5 @@ class PositionAdjustment(Timestamped, Base):
     adjusted_by: Mapped[Key100]
     reconciliation_item_id: Mapped[int | None] = link("reconciliation_items", "SET NULL")
 
-    position: Mapped[OpenPosition | None] = to_one()
-    reconciliation_item: Mapped[ReconciliationItem | None] = to_one()
+    position: Mapped[OpenPosition | None] = to_one("results.OpenPosition")
+    reconciliation_item: Mapped[ReconciliationItem | None] = to_one("reconciliations.ReconciliationItem")

@@ -66,12 +66,12 @@ class OpenPosition(Timestamped, Base):
         BigInteger, Generated("CASE WHEN status <> 'closed' THEN COALESCE(broker_connection_id, 0) END")
     )
 
-    strategy: Mapped[Strategy] = to_one()
-    connection: Mapped[BrokerConnection | None] = to_one()
-    entry_webhook_log: Mapped[WebhookLog | None] = to_one(entry_webhook_log_id)
-    exit_webhook_log: Mapped[WebhookLog | None] = to_one(exit_webhook_log_id)
-    trade: Mapped[Trade | None] = to_one()
-    adjustments: Mapped[list[PositionAdjustment]] = to_many()
+    strategy: Mapped[Strategy] = to_one("strategies.Strategy")
+    connection: Mapped[BrokerConnection | None] = to_one("connections.BrokerConnection")
+    entry_webhook_log: Mapped[WebhookLog | None] = to_one("signals.WebhookLog", entry_webhook_log_id)
+    exit_webhook_log: Mapped[WebhookLog | None] = to_one("signals.WebhookLog", exit_webhook_log_id)
+    trade: Mapped[Trade | None] = to_one("results.Trade")
+    adjustments: Mapped[list[PositionAdjustment]] = to_many("reconciliations.PositionAdjustment")
 
 
 class Trade(Partitioned, SoftDeleted, Timestamped, Base):
@@ -104,5 +104,5 @@ class Trade(Partitioned, SoftDeleted, Timestamped, Base):
     source: Mapped[TradeSource] = mapped_column(EnumString(TradeSource), default=TradeSource.WEBHOOK)
     is_test: Mapped[bool] = mapped_column(default=False)
 
-    strategy: Mapped[Strategy] = to_one()
-    connection: Mapped[BrokerConnection | None] = to_one()
+    strategy: Mapped[Strategy] = to_one("strategies.Strategy")
+    connection: Mapped[BrokerConnection | None] = to_one("connections.BrokerConnection")

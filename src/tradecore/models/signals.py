@@ -68,8 +68,8 @@ class WebhookLog(Partitioned, SoftDeleted, Timestamped, Base):
     inbox_id: Mapped[int | None] = mapped_column(BigInteger)
     is_test: Mapped[bool] = mapped_column(default=False)
 
-    strategy: Mapped[Strategy | None] = to_one()
-    trade: Mapped[Trade | None] = to_one()
+    strategy: Mapped[Strategy | None] = to_one("strategies.Strategy")
+    trade: Mapped[Trade | None] = to_one("results.Trade")
 
 
 class OrderOrigin(Timestamped, Base):
@@ -85,13 +85,13 @@ class OrderOrigin(Timestamped, Base):
     webhook_log_id: Mapped[int | None] = link("webhook_logs", "SET NULL")
     open_position_id: Mapped[int | None] = link("open_positions", "SET NULL")
 
-    order: Mapped[OrderRecord] = to_one()
-    user: Mapped[User | None] = to_one()
-    connection: Mapped[BrokerConnection | None] = to_one()
-    rule: Mapped[RoutingRule | None] = to_one()
-    strategy: Mapped[Strategy | None] = to_one()
-    webhook_log: Mapped[WebhookLog | None] = to_one()
-    position: Mapped[OpenPosition | None] = to_one()
+    order: Mapped[OrderRecord] = to_one("orders.OrderRecord")
+    user: Mapped[User | None] = to_one("identity.User")
+    connection: Mapped[BrokerConnection | None] = to_one("connections.BrokerConnection")
+    rule: Mapped[RoutingRule | None] = to_one("connections.RoutingRule")
+    strategy: Mapped[Strategy | None] = to_one("strategies.Strategy")
+    webhook_log: Mapped[WebhookLog | None] = to_one("signals.WebhookLog")
+    position: Mapped[OpenPosition | None] = to_one("results.OpenPosition")
 
 
 class SignalBatch(Timestamped, Base):
@@ -121,7 +121,7 @@ class SignalBatch(Timestamped, Base):
     average_price: Mapped[Decimal | None]
     status: Mapped[BatchStatus] = mapped_column(EnumString(BatchStatus), default=BatchStatus.COLLECTING)
 
-    strategy: Mapped[Strategy] = to_one()
+    strategy: Mapped[Strategy] = to_one("strategies.Strategy")
 
 
 class UserSignal(Timestamped, Base):
@@ -147,10 +147,10 @@ class UserSignal(Timestamped, Base):
     expires_at: Mapped[datetime | None]
     order_id: Mapped[int | None] = link("tc_orders", "SET NULL")
 
-    user: Mapped[User] = to_one()
-    webhook_log: Mapped[WebhookLog | None] = to_one()
-    strategy: Mapped[Strategy] = to_one()
-    order: Mapped[OrderRecord | None] = to_one()
+    user: Mapped[User] = to_one("identity.User")
+    webhook_log: Mapped[WebhookLog | None] = to_one("signals.WebhookLog")
+    strategy: Mapped[Strategy] = to_one("strategies.Strategy")
+    order: Mapped[OrderRecord | None] = to_one("orders.OrderRecord")
 
 
 class StagingTrade(Timestamped, Base):
@@ -186,7 +186,7 @@ class StagingTrade(Timestamped, Base):
     original_payload: Mapped[Any | None] = mapped_column(Json)
     trade_id: Mapped[int | None] = link("trades", "SET NULL")
 
-    webhook_log: Mapped[WebhookLog | None] = to_one()
-    strategy: Mapped[Strategy] = to_one()
-    reviewer: Mapped[User | None] = to_one(reviewed_by)
-    trade: Mapped[Trade | None] = to_one()
+    webhook_log: Mapped[WebhookLog | None] = to_one("signals.WebhookLog")
+    strategy: Mapped[Strategy] = to_one("strategies.Strategy")
+    reviewer: Mapped[User | None] = to_one("identity.User", reviewed_by)
+    trade: Mapped[Trade | None] = to_one("results.Trade")

@@ -49,11 +49,11 @@ class Strategy(SoftDeleted, Timestamped, Base):
     micro_to_mini_ratio: Mapped[int] = mapped_column(default=10)
     live: Mapped[int | None] = live_unique("symbol")
 
-    trades: Mapped[list[Trade]] = to_many()
-    positions: Mapped[list[OpenPosition]] = to_many()
-    rules: Mapped[list[RoutingRule]] = to_many()
-    subscriptions: Mapped[list[StrategySubscription]] = to_many()
-    webhook_logs: Mapped[list[WebhookLog]] = to_many()
+    trades: Mapped[list[Trade]] = to_many("results.Trade")
+    positions: Mapped[list[OpenPosition]] = to_many("results.OpenPosition")
+    rules: Mapped[list[RoutingRule]] = to_many("connections.RoutingRule")
+    subscriptions: Mapped[list[StrategySubscription]] = to_many("strategies.StrategySubscription")
+    webhook_logs: Mapped[list[WebhookLog]] = to_many("signals.WebhookLog")
 
 
 class Instrument(Timestamped, Base):
@@ -71,7 +71,7 @@ class Instrument(Timestamped, Base):
     front_month_of: Mapped[int | None] = link("instruments", "SET NULL")
     expires_at: Mapped[dt.datetime | None]
 
-    at_brokers: Mapped[list[BrokerInstrument]] = to_many()
+    at_brokers: Mapped[list[BrokerInstrument]] = to_many("strategies.BrokerInstrument")
 
 
 class BrokerInstrument(Timestamped, Base):
@@ -85,7 +85,7 @@ class BrokerInstrument(Timestamped, Base):
     broker_symbol: Mapped[SymbolKey]
     broker_contract_id: Mapped[Key128]
 
-    instrument: Mapped[Instrument] = to_one()
+    instrument: Mapped[Instrument] = to_one("strategies.Instrument")
 
 
 class UserStrategySettings(Timestamped, Base):
@@ -115,8 +115,8 @@ class UserStrategySettings(Timestamped, Base):
     show_in_dashboard: Mapped[bool] = mapped_column(default=True)
     display_color: Mapped[str | None] = mapped_column(String(20))
 
-    user: Mapped[User] = to_one()
-    strategy: Mapped[Strategy] = to_one()
+    user: Mapped[User] = to_one("identity.User")
+    strategy: Mapped[Strategy] = to_one("strategies.Strategy")
 
 
 class StrategySubscription(Timestamped, Base):
@@ -137,8 +137,8 @@ class StrategySubscription(Timestamped, Base):
     max_position_size: Mapped[Decimal | None]
     account_value_cents: Mapped[Amount | None]
 
-    user: Mapped[User] = to_one()
-    strategy: Mapped[Strategy] = to_one()
+    user: Mapped[User] = to_one("identity.User")
+    strategy: Mapped[Strategy] = to_one("strategies.Strategy")
 
 
 class PortfolioConfig(Timestamped, Base):
@@ -163,7 +163,7 @@ class PortfolioConfig(Timestamped, Base):
     benchmark_symbol: Mapped[str | None] = mapped_column(ExactString(50))
     drawdown_alert_threshold: Mapped[Decimal | None]
 
-    user: Mapped[User] = to_one()
+    user: Mapped[User] = to_one("identity.User")
 
 
 class Benchmark(Timestamped, Base):

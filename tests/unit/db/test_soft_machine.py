@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.strategies import booleans, data, sampled_from
 from sqlalchemy import delete, select
-from tests.soft_models import TABLES, Book, Shelf
+from tests.soft_models import TABLES, RoadBook, RoadShelf
 
 from tradecore.clock import ManualClock
 from tradecore.db import Base, Database, soft_delete
@@ -52,7 +52,7 @@ class Shop(RuleBasedStateMachine):
     def add_shelf(self, name):
         taken = any(row[0] == name and row[1] is None for row in self.shelves.values())
         try:
-            key = self._insert(Shelf(name=name))
+            key = self._insert(RoadShelf(name=name))
         except UniqueViolation:
             assert taken
         else:
@@ -63,7 +63,7 @@ class Shop(RuleBasedStateMachine):
     @rule(draw=data())
     def add_book(self, draw):
         shelf = draw.draw(sampled_from(self._live(self.shelves)))
-        self.books[self._insert(Book(title="t", shelf_id=shelf))] = [shelf, None, None]
+        self.books[self._insert(RoadBook(title="t", shelf_id=shelf))] = [shelf, None, None]
 
     @precondition(lambda self: self._live(self.shelves))
     @rule(draw=data(), way=sampled_from(["function", "session", "statement"]))
@@ -72,13 +72,13 @@ class Shop(RuleBasedStateMachine):
 
         def work(session):
             if way == "function":
-                return soft_delete.delete(session, session.get_one(Shelf, key))
+                return soft_delete.delete(session, session.get_one(RoadShelf, key))
             if way == "session":
-                session.delete(session.get_one(Shelf, key))
+                session.delete(session.get_one(RoadShelf, key))
             else:
-                assert session.execute(delete(Shelf).where(Shelf.id == key)).rowcount == 1
+                assert session.execute(delete(RoadShelf).where(RoadShelf.id == key)).rowcount == 1
             session.flush()
-            seen = with_deleted(select(Shelf.delete_batch).where(Shelf.id == key))
+            seen = with_deleted(select(RoadShelf.delete_batch).where(RoadShelf.id == key))
             return session.execute(seen).scalar_one()
 
         batch = self.db.run(work)
@@ -88,22 +88,27 @@ class Shop(RuleBasedStateMachine):
     @rule(draw=data())
     def delete_book(self, draw):
         key = draw.draw(sampled_from(self._live(self.books)))
-        batch = self.db.run(lambda session: soft_delete.delete_where(session, Book, Book.id == key))
+        batch = self.db.run(lambda session: soft_delete.delete_where(session, RoadBook, RoadBook.id == key))
         self._deleted(batch, [], [key])
 
     @precondition(lambda self: any(row[1] for row in [*self.shelves.values(), *self.books.values()]))
     @rule(draw=data(), by_batch=booleans())
     def restore(self, draw, by_batch):
         gone = [
-            (kind, key) for kind, rows in ((Shelf, self.shelves), (Book, self.books)) for key in rows if rows[key][1]
+            (kind, key)
+            for kind, rows in ((RoadShelf, self.shelves), (RoadBook, self.books))
+            for key in rows
+            if rows[key][1]
         ]
         kind, key = draw.draw(sampled_from(gone))
-        batch = (self.shelves if kind is Shelf else self.books)[key][1]
-        shelves = [k for k, row in self.shelves.items() if row[1] == batch and (by_batch or (kind, k) == (Shelf, key))]
+        batch = (self.shelves if kind is RoadShelf else self.books)[key][1]
+        shelves = [
+            k for k, row in self.shelves.items() if row[1] == batch and (by_batch or (kind, k) == (RoadShelf, key))
+        ]
         books = [
             k
             for k, row in self.books.items()
-            if row[1] == batch and (by_batch or row[0] in shelves or (kind, k) == (Book, key))
+            if row[1] == batch and (by_batch or row[0] in shelves or (kind, k) == (RoadBook, key))
         ]
 
         def work(session):
@@ -132,24 +137,24 @@ class Shop(RuleBasedStateMachine):
     def wait(self, days):
         self.db.clock.advance(days * 86_400)
 
-    @rule(kind=sampled_from([Book, Shelf]))
+    @rule(kind=sampled_from([RoadBook, RoadShelf]))
     def purge(self, kind):
         before = self.db.clock.now() - timedelta(days=5)
         due = lambda row: row[1] is not None and row[2] < before  # noqa: E731
-        if kind is Book:
+        if kind is RoadBook:
             wanted = [key for key, row in self.books.items() if due(row)]
         else:  # a foreign key holds a shelf while a book, even a deleted one, stands on it
             held = {row[0] for row in self.books.values()}
             wanted = [key for key, row in self.shelves.items() if due(row) and key not in held]
         assert self.db.run(lambda session: soft_delete.purge(session, kind, before=before)) == len(wanted)
         for key in wanted:
-            del (self.books if kind is Book else self.shelves)[key]
+            del (self.books if kind is RoadBook else self.shelves)[key]
 
     @invariant()
     def the_tables_hold_what_the_dictionary_knows(self):
         if not hasattr(self, "db"):
             return
-        for kind, rows in ((Shelf, self.shelves), (Book, self.books)):
+        for kind, rows in ((RoadShelf, self.shelves), (RoadBook, self.books)):
             whole = self.db.run(
                 lambda s, k=kind: s.execute(with_deleted(select(k.id, k.delete_batch, k.deleted_at))).all()
             )

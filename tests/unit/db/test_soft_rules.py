@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from tests.soft_models import DEAD, LIVE, TABLES, Book, Loan, Shelf, Tag, fill
+from tests.soft_models import DEAD, LIVE, TABLES, RoadBook, RoadLoan, RoadShelf, RoadTag, fill
 
 from tradecore.db import Base, Database, SoftDeleted
 from tradecore.db.base import Root
@@ -146,46 +146,46 @@ def _upsert(session, target, key, **row):
     return made.on_conflict_do_update(index_elements=key, set_={k: v for k, v in row.items() if k != "id"})
 
 
-@pytest.mark.parametrize("target", [Shelf, Shelf.__table__], ids=["model", "table"])
+@pytest.mark.parametrize("target", [RoadShelf, RoadShelf.__table__], ids=["model", "table"])
 def test_an_upsert_does_not_write_into_a_deleted_row(anywhere, target):
     by_key = _upsert(anywhere, target, ["id"], id=DEAD, name="told")
     with pytest.raises(ConfigurationError, match="upsert"):
         anywhere.execute(by_key)
     anywhere.execute(with_deleted(by_key))
-    assert anywhere.scalars(only_deleted(select(Shelf.name))).all() == ["told"]
+    assert anywhere.scalars(only_deleted(select(RoadShelf.name))).all() == ["told"]
 
 
 def test_an_upsert_on_a_live_key_finds_no_deleted_row(anywhere):
     for _ in range(2):
-        anywhere.execute(_upsert(anywhere, Shelf, ["name", "live"], name="dead"))
-    assert sorted(anywhere.scalars(select(Shelf.name))) == ["dead", "live"], "one new row beside the deleted one"
+        anywhere.execute(_upsert(anywhere, RoadShelf, ["name", "live"], name="dead"))
+    assert sorted(anywhere.scalars(select(RoadShelf.name))) == ["dead", "live"], "one new row beside the deleted one"
 
 
 def test_updates_by_primary_key_are_refused(session):
     rows = [{"id": DEAD, "title": "x"}]
     with pytest.raises(ConfigurationError):
-        session.execute(update(Book), rows)
+        session.execute(update(RoadBook), rows)
     with pytest.raises(ConfigurationError):
-        session.bulk_update_mappings(Book, rows)
+        session.bulk_update_mappings(RoadBook, rows)
     with pytest.raises(ConfigurationError):
-        session.bulk_save_objects([session.get_one(Book, LIVE)])
-    session.bulk_save_objects([Tag(id=60, word="new")])
-    session.execute(insert(Book), [{"id": n, "title": "b", "shelf_id": LIVE} for n in (61, 62)])
-    session.execute(update(Book), rows, execution_options={WITH_DELETED: True})
-    assert session.scalars(only_deleted(select(Book.title))).all() == ["x"]
+        session.bulk_save_objects([session.get_one(RoadBook, LIVE)])
+    session.bulk_save_objects([RoadTag(id=60, word="new")])
+    session.execute(insert(RoadBook), [{"id": n, "title": "b", "shelf_id": LIVE} for n in (61, 62)])
+    session.execute(update(RoadBook), rows, execution_options={WITH_DELETED: True})
+    assert session.scalars(only_deleted(select(RoadBook.title))).all() == ["x"]
 
 
 def test_only_deleted_needs_something_deletable(session):
     with pytest.raises(ConfigurationError, match="SoftDeleted"):
-        session.execute(only_deleted(select(Loan)))
+        session.execute(only_deleted(select(RoadLoan)))
     with pytest.raises(ConfigurationError, match="purge"):
-        session.execute(only_deleted(delete(Book)))
+        session.execute(only_deleted(delete(RoadBook)))
 
 
-TABLE = Book.__table__
+TABLE = RoadBook.__table__
 ALLOWED = [
     select(TABLE.c.title).where(TABLE.c.deleted_at.is_(None)),
-    select(Loan.__table__.c.reader).join(TABLE, (TABLE.c.id == Loan.book_id) & TABLE.c.deleted_at.is_(None)),
+    select(RoadLoan.__table__.c.reader).join(TABLE, (TABLE.c.id == RoadLoan.book_id) & TABLE.c.deleted_at.is_(None)),
     select(TABLE).execution_options(**{WITH_DELETED: True}),
     update(TABLE).values(title="x").where(TABLE.c.deleted_at.is_(None)),
     TABLE.insert().values(id=70, title="x", shelf_id=LIVE),
@@ -196,8 +196,8 @@ ALLOWED = [
 REFUSED = [
     select(TABLE),
     union_all(select(TABLE.c.id).where(TABLE.c.deleted_at.is_(None)), select(TABLE.c.id)),
-    select(Loan.__table__).where(Loan.__table__.c.book_id.in_(select(TABLE.c.id))),
-    Loan.__table__.insert().from_select(["id", "book_id", "reader"], select(TABLE.c.id, TABLE.c.id, TABLE.c.title)),
+    select(RoadLoan.__table__).where(RoadLoan.__table__.c.book_id.in_(select(TABLE.c.id))),
+    RoadLoan.__table__.insert().from_select(["id", "book_id", "reader"], select(TABLE.c.id, TABLE.c.id, TABLE.c.title)),
     text("SELECT l.reader FROM road_loans l, road_books b WHERE b.id = l.book_id"),
     text("UPDATE road_books SET title = 'x'"),
     text("DELETE FROM road_books"),
@@ -221,15 +221,17 @@ def test_what_does_not_is_refused(session, statement):
 
 
 def test_the_models_way_in_is_not_hindered(session):
-    book = session.get_one(Book, LIVE)
+    book = session.get_one(RoadBook, LIVE)
     session.expire(book)
     assert book.title == "live"  # a column load
     book.title = "changed"
     session.flush()
     session.refresh(book)
-    session.delete(session.get_one(Loan, LIVE))
+    session.delete(session.get_one(RoadLoan, LIVE))
     session.flush()
-    assert session.scalars(select(Book.title).where(Book.title.in_(select(Book.title)))).all() == ["changed"]
+    assert session.scalars(select(RoadBook.title).where(RoadBook.title.in_(select(RoadBook.title)))).all() == [
+        "changed"
+    ]
 
 
 def test_production_is_told_once_and_refuses_tables_only(tmp_path, monkeypatch, caplog):
@@ -240,7 +242,7 @@ def test_production_is_told_once_and_refuses_tables_only(tmp_path, monkeypatch, 
         with db.transaction() as session:
             for _ in range(3):
                 assert len(session.execute(text("SELECT title FROM road_books")).all()) == 2
-            assert len(session.connection().execute(select(Book)).all()) == 2
+            assert len(session.connection().execute(select(RoadBook)).all()) == 2
             with pytest.raises(ConfigurationError):
                 session.execute(select(TABLE))
     told = [record.getMessage() for record in caplog.records]
@@ -249,5 +251,5 @@ def test_production_is_told_once_and_refuses_tables_only(tmp_path, monkeypatch, 
 
 
 def test_rows_and_their_options_can_be_pickled(session):
-    book = session.scalars(select(Book)).one()
+    book = session.scalars(select(RoadBook)).one()
     assert pickle.loads(pickle.dumps(book)).title == "live"

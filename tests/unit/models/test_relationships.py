@@ -1,5 +1,8 @@
 """The ways between the models: loaded by the query or not at all, and a delete is followed by the database alone."""
 
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy import event, inspect, select
 from sqlalchemy.exc import InvalidRequestError
@@ -120,3 +123,20 @@ def test_a_part_of_the_schema_can_be_had_alone(sqlite_url):
         db.run(write)
         assert db.run(lambda session: session.scalars(select(Notification.title)).all()) == ["Hello"]
     assert [table.name for table in tables_for(OrderRecord)] == ["tc_inbox", "tc_orders"]
+
+
+_A_HOST = """
+from sqlalchemy.orm import configure_mappers
+from tradecore.db import Base
+from tradecore.models import RoutingRule, Trade
+
+for name in ("Strategy", "Trade", "RoutingRule", "Review", "User"):
+    type(name, (Base,), {"__tablename__": f"their_{name.lower()}", "__module__": "host"})
+configure_mappers()
+assert Trade.strategy.property.mapper.class_.__module__ == "tradecore.models.strategies"
+"""
+
+
+def test_a_host_may_have_models_of_the_same_names():
+    done = subprocess.run([sys.executable, "-c", _A_HOST], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
