@@ -8,6 +8,7 @@ from sqlalchemy import func, select, text
 
 from tradecore.cli import main
 from tradecore.db import Database, historic_id
+from tradecore.db.hiding import with_deleted
 from tradecore.models import AuditEntry, Strategy, Trade, migrations
 
 THEN = datetime(2019, 3, 1, tzinfo=UTC)
@@ -39,7 +40,11 @@ def run(url, *words):
 
 def trades(url):
     with Database(url) as db:
-        return db.run(lambda session: session.execute(select(func.count()).select_from(Trade.__table__)).scalar_one())
+        return db.run(
+            lambda session: session.execute(
+                with_deleted(select(func.count()).select_from(Trade.__table__))
+            ).scalar_one()
+        )
 
 
 def test_a_period_goes_to_a_file_and_comes_back(url, tmp_path, capsys):

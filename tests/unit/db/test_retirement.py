@@ -12,6 +12,7 @@ from sqlalchemy import event, func, select, text
 from tradecore.clock import ManualClock
 from tradecore.db import Database, historic_id, period_rows, references, retirement, unarchiving
 from tradecore.db.archives import contents, verify
+from tradecore.db.hiding import with_deleted
 from tradecore.db.inventory import inventory, over
 from tradecore.db.retirement import archive, detach, retire
 from tradecore.db.unarchiving import restore
@@ -65,13 +66,15 @@ def listed(db, name="trades_2024", table=TABLE):
 
 
 def counted(db, what=Trade):
-    return db.run(lambda session: session.execute(select(func.count()).select_from(what.__table__)).scalar_one())
+    return db.run(
+        lambda session: session.execute(with_deleted(select(func.count()).select_from(what.__table__))).scalar_one()
+    )
 
 
 def everything(db):
     def read(session):
         return [
-            session.execute(select(model.__table__).order_by(model.__table__.c.id)).all()
+            session.execute(with_deleted(select(model.__table__).order_by(model.__table__.c.id))).all()
             for model in (Trade, WebhookLog, OpenPosition)
         ]
 
@@ -101,7 +104,7 @@ def test_without_the_word_nothing_is_removed(db, tmp_path):
     left = listed(db)
     if db.dialect_name == "postgresql":
         assert (left.state, counted(db)) == ("detached", 1)
-        assert db.run(lambda s: s.execute(text("SELECT count(*) FROM trades_2024")).scalar_one()) == MANY
+        assert db.run(lambda s: s.connection().execute(text("SELECT count(*) FROM trades_2024")).scalar_one()) == MANY
     else:
         assert (left.state, left.rows, counted(db)) == ("plain", MANY, MANY + 1)
     assert migrations.check(db) == []  # a detached partition is no difference
@@ -175,12 +178,19 @@ def test_a_row_that_changes_right_before_the_drop_stops_it(db, tmp_path, monkeyp
     period = listed(db)
     kept = retire(db, TABLE, period, tmp_path).archive
     detached = "trades_2024" if db.dialect_name == "postgresql" else "trades"
-    db.run(lambda s: s.execute(text(f"UPDATE {detached} SET pnl_cents = 777 WHERE pnl_cents = -24")))
+    db.run(lambda s: s.connection().execute(text(f"UPDATE {detached} SET pnl_cents = 777 WHERE pnl_cents = -24")))
     monkeypatch.setattr(retirement, "archive", lambda *_, **__: kept)
     with pytest.raises(Conflict, match="run it again"):
         retire(db, TABLE, listed(db), tmp_path, drop=True)
     monkeypatch.undo()
-    assert db.run(lambda s: s.execute(text(f"SELECT count(*) FROM {detached} WHERE pnl_cents = 777")).scalar_one()) == 1
+    assert (
+        db.run(
+            lambda s: (
+                s.connection().execute(text(f"SELECT count(*) FROM {detached} WHERE pnl_cents = 777")).scalar_one()
+            )
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "emptied", "another"])
@@ -245,8 +255,8 @@ def test_a_partition_is_detached_only_when_nothing_refers_to_it(db, tmp_path):
         return
     with pytest.raises(Conflict, match="refer to trades_2024 by trade_id"):
         detach(db, TABLE, listed(db))
-    db.run(lambda s: s.execute(text("UPDATE webhook_logs SET trade_id = NULL")))
-    db.run(lambda s: s.execute(text("UPDATE open_positions SET trade_id = NULL")))
+    db.run(lambda s: s.connection().execute(text("UPDATE webhook_logs SET trade_id = NULL")))
+    db.run(lambda s: s.connection().execute(text("UPDATE open_positions SET trade_id = NULL")))
     detach(db, TABLE, listed(db))
     assert listed(db).state == "detached"
     assert db.ensure_partitions(since=datetime(2024, 1, 1, tzinfo=UTC), tables=["trades"]) == []

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tradecore.db import Database
+from tradecore.db.hiding import with_deleted
 from tradecore.models import Strategy, Trade, migrations
 
 HEADER = "strategy,direction,entry_at,exit_at,entry_price,exit_price,quantity,pnl,commission"
@@ -47,4 +48,4 @@ def many(count: int, start: datetime = datetime(2021, 1, 4, 14, 30, tzinfo=UTC),
 def stored(db: Database) -> list[Any]:
     """Return every trade, without when it was written."""
     columns = [column for column in Trade.__table__.c if column.name not in ("created_at", "updated_at")]
-    return db.run(lambda session: session.execute(select(*columns).order_by(Trade.__table__.c.id)).all())
+    return db.run(lambda session: session.execute(with_deleted(select(*columns).order_by(Trade.__table__.c.id))).all())
