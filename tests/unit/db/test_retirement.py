@@ -178,7 +178,11 @@ def test_a_row_that_changes_right_before_the_drop_stops_it(db, tmp_path, monkeyp
     period = listed(db)
     kept = retire(db, TABLE, period, tmp_path).archive
     detached = "trades_2024" if db.dialect_name == "postgresql" else "trades"
-    db.run(lambda s: s.connection().execute(text(f"UPDATE {detached} SET pnl_cents = 777 WHERE pnl_cents = -24")))
+    db.run(
+        lambda s: s.connection().execute(
+            text(f"UPDATE {detached} SET pnl_cents = 777 WHERE pnl_cents = -24 AND deleted_at IS NULL")
+        )
+    )
     monkeypatch.setattr(retirement, "archive", lambda *_, **__: kept)
     with pytest.raises(Conflict, match="run it again"):
         retire(db, TABLE, listed(db), tmp_path, drop=True)
@@ -186,7 +190,9 @@ def test_a_row_that_changes_right_before_the_drop_stops_it(db, tmp_path, monkeyp
     assert (
         db.run(
             lambda s: (
-                s.connection().execute(text(f"SELECT count(*) FROM {detached} WHERE pnl_cents = 777")).scalar_one()
+                s.connection()
+                .execute(text(f"SELECT count(*) FROM {detached} WHERE pnl_cents = 777 AND deleted_at IS NULL"))
+                .scalar_one()
             )
         )
         == 1
@@ -233,7 +239,7 @@ def test_what_would_be_deleted_with_it_stops_it(db, tmp_path):
         reference = "BIGINT REFERENCES trades(id) ON DELETE CASCADE" if db.dialect_name == "sqlite" else "BIGINT"
         more = "" if db.dialect_name == "sqlite" else ", FOREIGN KEY (trade_id) REFERENCES trades(id) ON DELETE CASCADE"
         connection.execute(text(f"CREATE TABLE notes (id BIGINT PRIMARY KEY, trade_id {reference}{more})"))
-        connection.execute(text("INSERT INTO notes SELECT 1, MIN(id) FROM trades"))
+        connection.execute(text("INSERT INTO notes SELECT 1, MIN(id) FROM trades WHERE deleted_at IS NULL"))
     with pytest.raises(Conflict, match="1 rows of notes refer"):
         retire(db, TABLE, listed(db), tmp_path, drop=True)
     assert counted(db) == MANY + 1
@@ -255,7 +261,7 @@ def test_a_partition_is_detached_only_when_nothing_refers_to_it(db, tmp_path):
         return
     with pytest.raises(Conflict, match="refer to trades_2024 by trade_id"):
         detach(db, TABLE, listed(db))
-    db.run(lambda s: s.connection().execute(text("UPDATE webhook_logs SET trade_id = NULL")))
+    db.run(lambda s: s.connection().execute(text("UPDATE webhook_logs SET trade_id = NULL WHERE deleted_at IS NULL")))
     db.run(lambda s: s.connection().execute(text("UPDATE open_positions SET trade_id = NULL")))
     detach(db, TABLE, listed(db))
     assert listed(db).state == "detached"
