@@ -75,7 +75,7 @@ class OpenPosition(Timestamped, Base):
 
 
 class Trade(Partitioned, SoftDeleted, Timestamped, Base):
-    """A closed position. Its id carries the time of its exit."""
+    """A closed position. Its id carries the time it was booked, an imported one's the time of its exit."""
 
     __tablename__ = "trades"
     __table_args__ = (

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ...db import Database
 from ...db.conflicts import unreachable
+from ...db.hiding import with_deleted
 from ...db.revisions import REVISIONS, VERSION_TABLE, applied, is_head, rows_of
 from ...errors import ConfigurationError, LockTimeout
 
@@ -148,7 +149,7 @@ def _losses(connection: Connection, steps: list[Any]) -> list[str]:
     for step in steps:
         for table in step.revision.module.metadata.sorted_tables:
             made_here = len(table.columns) > 1  # else it stands there for foreign keys to lead to
-            if made_here and (rows := connection.scalar(select(func.count()).select_from(table))):
+            if made_here and (rows := connection.scalar(with_deleted(select(func.count()).select_from(table)))):
                 lost.append(f"{table.name} has {rows} rows, which would be lost")
     return lost
 
