@@ -15,11 +15,11 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 from ..audit import AuditEntry
 from ..db import Field, Page, Query, Repository
 from ..db.periods import during
-from ..trading import OrderStatus
-from ..trading.lifecycle import FINAL_SUBMISSIONS, IN_DOUBT
+from ..trading.lifecycle import IN_DOUBT
 from .connections import BrokerConnection, RoutingRule
 from .enums import JobState, PositionStatus, WebhookStatus
 from .jobs import Job
+from .notifications import Notification
 from .orders import OrderRecord
 from .results import OpenPosition, Trade
 from .signals import WebhookLog
@@ -30,6 +30,7 @@ __all__ = [
     "BrokerConnections",
     "DeadLetters",
     "EquityPoint",
+    "Notifications",
     "Orders",
     "Positions",
     "StrategyFigures",
@@ -209,11 +210,11 @@ class Orders(Repository[OrderRecord]):
     """The order journal. Rows are written by the journey only; read them here."""
 
     def open(self, account: str, *, limit: int = 50, after: str | None = None) -> Page[OrderRecord]:
-        """Return a page of an account's orders that have not ended, with their fills; two statements."""
-        ended = [status for status in OrderStatus if not status.is_open]
-        unsent = OrderRecord.submission.not_in(FINAL_SUBMISSIONS)
-        working = (OrderRecord.submission.in_(FINAL_SUBMISSIONS)) & OrderRecord.status.is_not(None)
-        where = (OrderRecord.account == account, unsent | (working & OrderRecord.status.not_in(ended)))
+        """Return a page of an account's intents that have not ended, with their fills; two statements.
+
+        What was sent and whose outcome or status is not known is open, too.
+        """
+        where = (OrderRecord.account == account, OrderRecord.ended_at.is_(None))
         return self.page(*where, load=[OrderRecord.fills], order_by=OrderRecord.id, limit=limit, after=after)
 
     def in_doubt(self, *, limit: int = 50, after: str | None = None) -> Page[OrderRecord]:
@@ -266,6 +267,29 @@ class DeadLetters(Repository[Job]):
         """Return a page of dead letters with what was decided about them, the oldest first; two statements."""
         where = [] if queue is None else [Job.queue == queue]
         return self.page(*where, load=[Job.reviews], order_by=Job.run_at, limit=limit, after=after)
+
+
+class Notifications(Repository[Notification]):
+    """What users are told."""
+
+    def unread(
+        self, user_id: int, *, since: datetime | None = None, limit: int = 50, after: str | None = None
+    ) -> Page[Notification]:
+        """Return a page of what a user has neither read nor dismissed, the latest first; one statement."""
+        where = [*self._unread(user_id), *during(Notification.created_at, since, None)]
+        return self.page(*where, order_by=Notification.created_at.desc(), limit=limit, after=after)
+
+    def unread_count(self, user_id: int, *, most: int = 100) -> int:
+        """Return how many there are, counted up to ``most``: a badge that says "99+" need not know more."""
+        return self.count(*self._unread(user_id), most=most)
+
+    @staticmethod
+    def _unread(user_id: int) -> list[ColumnElement[bool]]:
+        return [
+            Notification.user_id == user_id,
+            Notification.read_at.is_(None),
+            Notification.dismissed_at.is_(None),
+        ]
 
 
 class AuditTrail(Repository[AuditEntry]):

@@ -18,6 +18,7 @@ from tradecore.models import (
     FillRecord,
     Job,
     JobState,
+    Notification,
     OpenPosition,
     OrderRecord,
     PositionStatus,
@@ -25,6 +26,7 @@ from tradecore.models import (
     RoutingRule,
     Strategy,
     Trade,
+    User,
     WebhookLog,
     WebhookStatus,
     migrations,
@@ -90,6 +92,7 @@ def _fill_core(session):
         order = OrderRecord(account="a", broker="alpaca", client_order_id=f"o{number}", symbol="X", side=Side.BUY)
         order.quantity, order.body, order.body_sha256 = Decimal(9), {}, "0" * 64
         order.submission, order.status = submission, status
+        order.ended_at = START if number >= 3 else None
         session.add(order)
         session.flush()
         fill = FillRecord(order_id=order.id, execution_id="e", quantity=Decimal(1), price=Decimal(2), filled_at=START)
@@ -159,6 +162,26 @@ def test_logs_positions_orders_letters_and_trail(db):
             assert [(one.uid, one.reviews[0].actor) for one in dead] == [("j1", "ada"), ("j3", "ada"), ("j5", "ada")]
         with assert_statements(session, 1):
             assert len(read.AuditTrail(session).of("thing", 0, since=START - timedelta(days=1))) == 3
+
+
+def test_a_user_sees_what_is_unread_the_latest_first(db):
+    with db.transaction() as session:
+        ada, bob = User(email="ada@example.com"), User(email="bob@example.com")
+        session.add_all([ada, bob])
+        session.flush()
+        for number in range(8):
+            told = Notification(user_id=(ada if number < 6 else bob).id, type="system", title=f"n{number}")
+            told.created_at = START + timedelta(minutes=number)
+            told.read_at, told.dismissed_at = (START if number == 1 else None), (START if number == 2 else None)
+            session.add(told)
+        session.flush()
+        with assert_statements(session, 2):
+            first = read.Notifications(session).unread(ada.id, limit=3)
+            rest = read.Notifications(session).unread(ada.id, limit=3, after=first.next)
+        assert [one.title for one in (*first, *rest)] == ["n5", "n4", "n3", "n0"]
+        assert read.Notifications(session).unread_count(ada.id) == 4
+        assert read.Notifications(session).unread_count(ada.id, most=2) == 2
+        session.rollback()
 
 
 def test_connections_come_with_their_rules_and_strategies_in_two_statements(db):
