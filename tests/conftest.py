@@ -7,6 +7,7 @@ import os
 import pytest
 from hypothesis import settings
 from tests.databases import database_url, mysql_url, postgres_url, shared_database_url, sqlite_url  # noqa: F401
+from tests.flows.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401  (hooks)
 from tests.services import pytest_collection_modifyitems, pytest_runtest_makereport  # noqa: F401  (hooks)
 
 # The ordinary run is the same every time; HYPOTHESIS_PROFILE=search looks for new examples (`nox -s chaos`).

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.flows.world import World
+import pytest
 
-__all__ = ["FAULTS", "TALLY", "count", "report"]
+if TYPE_CHECKING:
+    from tests.flows.world import World
+
+__all__ = ["FAULTS", "TALLY", "count"]
 
 TALLY: Counter[str] = Counter()
 FAULTS: Counter[str] = Counter()
@@ -23,10 +26,24 @@ def count(world: World, what: str) -> None:
     FAULTS.update(world.sim.faults.fired)
 
 
-def report(terminalreporter: Any) -> None:
-    """Show the figures, once."""
+def pytest_sessionfinish(session: Any) -> None:
+    """Where several processes share the run, send the figures to the one that shows them."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["tally"], output["faults"] = dict(TALLY), dict(FAULTS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up what a process of a shared run counted."""
+    output = getattr(node, "workeroutput", {})
+    TALLY.update(output.get("tally", {}))
+    FAULTS.update(output.get("faults", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show the figures."""
     if TALLY:
         terminalreporter.section("simulation")
         terminalreporter.line(", ".join(f"{name} {number}" for name, number in sorted(TALLY.items())))
         terminalreporter.line(f"faults fired {FAULTS.total()}: {dict(sorted(FAULTS.items()))}")
-        TALLY.clear()
