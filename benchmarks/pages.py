@@ -20,9 +20,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tradecore.db import Database, only_reads
-from tradecore.db.cursor import Position, key_of, seal_cursor
-from tradecore.db.page import Asked
-from tradecore.db.sorting import keys_of
+from tradecore.db.pages.cursor import Position, key_of, seal_cursor
+from tradecore.db.pages.page import Asked
+from tradecore.db.pages.sorting import keys_of
 from tradecore.testing import assert_statements
 
 O = ListedOrder  # noqa: E741

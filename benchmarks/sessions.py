@@ -29,7 +29,7 @@ from tests.services import available
 from tradecore.db import AsyncDatabase, Base, Database, Versioned
 from tradecore.db.engines import engine_arguments, parse_url
 from tradecore.db.holders import taken_by
-from tradecore.db.purity import verdict_in, verdict_of
+from tradecore.db.replicas.verdicts import verdict_in, verdict_of
 from tradecore.errors import TradeCoreError
 
 KINDS = [kind for kind in ("sqlite", "postgres", "mysql") if kind == "sqlite" or available(kind)]

@@ -27,9 +27,9 @@ from tests.databases import fresh_database
 from tests.soft_models import LIVE, TABLES, RoadBook, RoadLoan, RoadShelf, fill
 from tests.soft_roads import ROADS
 
-from tradecore.db import Base, Database, SoftDeleted, bonds
+from tradecore.db import Base, Database, SoftDeleted
 from tradecore.db.session import TradeSession
-from tradecore.db.soft_delete import WITH_DELETED
+from tradecore.db.soft_delete import WITH_DELETED, cascade
 from tradecore.errors import ConfigurationError
 
 ROUNDS, CALLS = 15, 150
@@ -111,7 +111,7 @@ def walked(session: Session, walk: Callable[[Session], bool]) -> str:
 def roads() -> None:
     for kind in (TradeSession, RecipeSession):
         if kind is RecipeSession:
-            event.remove(Mapper, "mapper_configured", bonds.check)
+            event.remove(Mapper, "mapper_configured", cascade.check)
         outcomes: dict[str, list[str]] = {"ok": [], "refused": [], "leak": [], "error": []}
         for road in ROADS:
             with Database("sqlite://") as db:

@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from .. import models  # noqa: F401  (its tables register themselves)
 from ..audit import record
-from ..db import Base, Database, inventory, now, retirement, unarchiving
-from ..db.archives import verify
+from ..db import Base, Database, now
 from ..db.conflicts import unreachable
+from ..db.partitions import Listed, detach, inventory, over, restore, retire, verify
 from ..errors import ConfigurationError, TradeCoreError
 from ..redact import redact_text
 from ._arguments import database_url
@@ -84,11 +84,11 @@ def _names_there(session: Session) -> set[str]:
     return set(inspect(session.connection()).get_table_names())
 
 
-def _periods(db: Database, table: Table) -> list[inventory.Listed]:
-    return db.run(lambda session: inventory.inventory(session.connection(), table, now(session)))
+def _periods(db: Database, table: Table) -> list[Listed]:
+    return db.run(lambda session: inventory(session.connection(), table, now(session)))
 
 
-def _show(found: list[inventory.Listed]) -> None:
+def _show(found: list[Listed]) -> None:
     if not found:
         print("no periods")
         return
@@ -118,7 +118,7 @@ def _retire(db: Database, tables: list[Table], arguments: argparse.Namespace) ->
     chosen = [
         (table, one)
         for table in tables
-        for one in inventory.over(_periods(db, table), before, db.run(now))
+        for one in over(_periods(db, table), before, db.run(now))
         if archives or one.state != "detached"
     ]
     if not chosen:
@@ -149,12 +149,12 @@ def _would(arguments: argparse.Namespace, many: int) -> str:
     return f"{what} archived to {arguments.to}" + (", and their rows REMOVED" if arguments.drop else "; no row removed")
 
 
-def _retire_one(db: Database, table: Table, period: inventory.Listed, arguments: argparse.Namespace) -> None:
+def _retire_one(db: Database, table: Table, period: Listed, arguments: argparse.Namespace) -> None:
     facts: dict[str, object] = {"dropped": arguments.drop}
     if arguments.verb == "detach":
-        retirement.detach(db, table, period, step=print)
+        detach(db, table, period, step=print)
     else:
-        done = retirement.retire(db, table, period, arguments.to, drop=arguments.drop, step=print)
+        done = retire(db, table, period, arguments.to, drop=arguments.drop, step=print)
         facts |= {"file": done.archive.path.name, "rows": done.archive.rows, "sha256": done.archive.sha256}
     _note(db, f"partition.{arguments.verb}", period.name, facts)
 
@@ -173,7 +173,7 @@ def _restore(db: Database, tables: list[Table], arguments: argparse.Namespace) -
         if not arguments.yes:
             print("it would be restored: say --yes to have it done")
             continue
-        back = unarchiving.restore(db, table, path, step=print)
+        back = restore(db, table, path, step=print)
         _note(db, "partition.restore", kept.head.partition, {"file": path.name, **back._asdict()})
     return 0
 

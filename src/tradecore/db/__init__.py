@@ -8,14 +8,14 @@ from .._lazy import lazy
 from . import leases, soft_delete
 from .base import Base, Partitioned, SoftDeleted, Timestamped, Versioned
 from .database import Database
-from .export import Chunk
 from .holding import Held
 from .ids import historic_id, id_at, new_id, time_of
 from .leases import Lease, one_at_a_time
 from .moment import now
-from .page import OffsetPage, Page, Total
+from .pages.export import Chunk
+from .pages.page import OffsetPage, Page, Total
+from .pages.query import Field, Query
 from .pools import PoolStats
-from .query import Field, Query
 from .reading import only_reads
 from .repository import Repository
 from .shapes import Currency, Email, IpAddress, TimeOfDay, TimeZone

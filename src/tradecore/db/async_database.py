@@ -27,9 +27,9 @@ from .footing import take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import AsyncLane
 from .pools import PoolStats
+from .replicas.own_writes import has_written
 from .revisions import require_migrated
 from .session import TradeSession
-from .sights import has_written
 
 __all__ = ["AsyncDatabase"]
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from .conflicts import pause_or_raise, spoken
 from .footing import Footing
 from .reading import ROAD
-from .roads import ReadingSession, Road
+from .replicas.roads import ReadingSession, Road
 
 __all__ = ["AsyncReader"]
 

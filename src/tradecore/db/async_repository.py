@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from .base import Base
-from .export import Chunk, ExportFormat
-from .listing import SEEN, Deleted, Listing, Where
-from .loading import Load
-from .page import OffsetPage, Page, TotalWanted
-from .query import Query
+from .pages.export import Chunk, ExportFormat
+from .pages.listing import SEEN, Deleted, Listing, Where
+from .pages.loading import Load
+from .pages.page import OffsetPage, Page, TotalWanted
+from .pages.query import Query
+from .pages.sorting import Sort
 from .repository import Repository
-from .sorting import Sort
 from .upsert import Upserted
 
 __all__ = ["AsyncRepository"]

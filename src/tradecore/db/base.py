@@ -11,7 +11,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ..clock import Clock, SystemClock
-from .partitions import create
+from .partitions.making import create
 from .types import ExactDecimal, UtcDateTime
 
 __all__ = [

@@ -25,9 +25,9 @@ from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import Lane
 from .pools import PoolStats
 from .readers import Reader
+from .replicas.own_writes import has_written
 from .revisions import require_migrated
 from .session import TradeSession
-from .sights import has_written
 
 __all__ = ["PLATFORM_TABLE", "Database"]
 

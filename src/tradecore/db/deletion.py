@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from . import soft_delete
 from .base import SoftDeleted
-from .hiding import ONLY_DELETED, WITH_DELETED
+from .soft_delete import ONLY_DELETED, WITH_DELETED
 
 __all__ = ["ONLY_DELETED", "WITH_DELETED", "delete", "purge", "restore"]
 

@@ -24,18 +24,18 @@ from ..errors import ConfigurationError
 from ..redact import redact_text
 from . import partitions
 from .base import CLOCK, MINT, Base
-from .cursor import keyed
 from .engines import Settings, arm, in_memory, parse_url
-from .guarding import guard
 from .ids import NODES, Mint
 from .lanes import DESPERATE
 from .leases import Lease, acquire_at
 from .moment import server_now
+from .pages.cursor import keyed
 from .pools import PoolStats, Watch, WatchedPool, watch_pool
-from .positions import parse_token
-from .replicas import LOOK_EVERY, Replicas
-from .roads import Road, watch
-from .sights import Sights
+from .replicas.members import LOOK_EVERY, Replicas
+from .replicas.own_writes import Sights
+from .replicas.positions import parse_token
+from .replicas.roads import Road, watch
+from .soft_delete.guarding import guard
 
 __all__ = ["Footing", "take_node"]
 

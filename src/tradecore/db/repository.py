@@ -12,11 +12,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from ..errors import InvalidInput, StaleVersion
 from . import deletion
 from .base import Base
-from .export import Chunk, Exporter, ExportFormat
-from .listing import SEEN, Deleted, Listing, Where
-from .loading import Load
-from .page import checked_limit
-from .sorting import Sort, keys_of
+from .pages.export import Chunk, Exporter, ExportFormat
+from .pages.listing import SEEN, Deleted, Listing, Where
+from .pages.loading import Load
+from .pages.page import checked_limit
+from .pages.sorting import Sort, keys_of
 from .upsert import Upserted, upsert
 
 __all__ = ["Repository"]

@@ -11,8 +11,8 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from ..errors import ConfigurationError
 from .base import MINT, Base, SoftDeleted
-from .hiding import hidden, hide
-from .sweeping import doom, forget, sweep
+from .soft_delete.hiding import hidden, hide
+from .soft_delete.marking import doom, forget, sweep
 from .versions import count_up, count_up_bulk
 
 __all__ = ["TradeSession"]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from ..errors import StaleVersion
 from .base import Versioned
-from .hiding import WITH_DELETED
+from .soft_delete.hiding import WITH_DELETED
 
 __all__ = ["count_up", "count_up_bulk"]
 

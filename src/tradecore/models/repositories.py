@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 
 from ..audit import AuditEntry
 from ..db import Field, Page, Query, Repository
-from ..db.periods import during
+from ..db.partitions import during
 from ..trading.lifecycle import IN_DOUBT
 from .connections import BrokerConnection, RoutingRule
 from .enums import JobState, PositionStatus, WebhookStatus

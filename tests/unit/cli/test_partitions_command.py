@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 
 from tradecore.cli import main
 from tradecore.db import Database, historic_id
-from tradecore.db.hiding import with_deleted
+from tradecore.db.soft_delete import with_deleted
 from tradecore.models import AuditEntry, Strategy, Trade, migrations
 
 THEN = datetime(2019, 3, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from tests.unit.db.shelf import START, TABLES, Book, Books, Colour, Shelves, boo
 
 from tradecore.clock import ManualClock
 from tradecore.db import Base, Database
-from tradecore.db.cursor import CursorKey, Position, _Lent, open_cursor, seal_cursor
+from tradecore.db.pages.cursor import CursorKey, Position, _Lent, open_cursor, seal_cursor
 from tradecore.errors import ConfigurationError, InvalidCursor, InvalidInput
 
 KEY = CursorKey(b"0123456789abcdef")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradecore.db.positions import Position, parse_token
+from tradecore.db.replicas.positions import Position, parse_token
 from tradecore.errors import InvalidInput
 
 LSNS = st.integers(0, 2**64 - 1).map(lambda lsn: Position("postgresql", {0: (0, lsn)}))

@@ -10,12 +10,21 @@ import pytest
 from sqlalchemy import event, func, select, text
 
 from tradecore.clock import ManualClock
-from tradecore.db import Database, historic_id, period_rows, references, retirement, unarchiving
-from tradecore.db.archives import contents, verify
-from tradecore.db.hiding import with_deleted
-from tradecore.db.inventory import inventory, over
-from tradecore.db.retirement import archive, detach, retire
-from tradecore.db.unarchiving import restore
+from tradecore.db import Database, historic_id
+from tradecore.db.partitions import (
+    archive,
+    detach,
+    inventory,
+    over,
+    period_rows,
+    references,
+    restore,
+    retire,
+    retirement,
+    unarchiving,
+)
+from tradecore.db.partitions.archives import contents, verify
+from tradecore.db.soft_delete import with_deleted
 from tradecore.errors import Conflict, InvalidInput
 from tradecore.flow import Crash
 from tradecore.models import OpenPosition, Strategy, Trade, WebhookLog, migrations

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, selectinload
 from tests.unit.db.colours import opened
 
 from tradecore.db import AsyncDatabase, Base, Database, only_reads
-from tradecore.db.purity import Verdict, verdict_of
+from tradecore.db.replicas.verdicts import Verdict, verdict_of
 from tradecore.errors import ConfigurationError, InvalidInput, ReadOnly
 
 
@@ -209,7 +209,7 @@ def test_an_answer_judged_once_is_not_judged_again(desk, monkeypatch):
     desk.read(lambda s: (_where(s), _where(s)))
     desk.read(lambda s: (_where(s), _where(s)))
     judged = []
-    monkeypatch.setattr("tradecore.db.purity.verdict_of", lambda one: judged.append(one) or verdict_of(one))
+    monkeypatch.setattr("tradecore.db.replicas.verdicts.verdict_of", lambda one: judged.append(one) or verdict_of(one))
     desk.read(lambda s: [_where(s) for _ in range(5)])
     assert judged == []  # the first is judged to choose the road, by its own name; the rest are known
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tradecore.db import Database
-from tradecore.db.hiding import with_deleted
+from tradecore.db.soft_delete import with_deleted
 from tradecore.models import Strategy, Trade, migrations
 
 HEADER = "strategy,direction,entry_at,exit_at,entry_price,exit_price,quantity,pnl,commission"

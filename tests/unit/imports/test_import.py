@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select
 from tests.unit.imports.files import GOOD, HEADER, many, seeded, stored
 
-from tradecore.db import AsyncDatabase, id_at, inventory, retirement
+from tradecore.db import AsyncDatabase, id_at
+from tradecore.db.partitions import inventory, retire
 from tradecore.errors import ConfigurationError, InvalidInput
 from tradecore.flow import Crash, crash_before, run
 from tradecore.models import AuditEntry, Trade
@@ -187,9 +188,9 @@ def test_trades_of_years_long_past_find_their_partitions(postgres_url, put, tmp_
         assert import_trades(db, path).imported == 3
         assert {"trades_1999", "trades_2008", "trades_2024"} <= _names(db)
         assert "trades_2000" not in _names(db)
-        found = db.run(lambda s: inventory.inventory(s.connection(), Trade.__table__, db.clock.now()))
+        found = db.run(lambda s: inventory(s.connection(), Trade.__table__, db.clock.now()))
         old = next(one for one in found if one.name == "trades_2008")
-        retirement.retire(db, Trade.__table__, old, tmp_path / "cold")
+        retire(db, Trade.__table__, old, tmp_path / "cold")
         again = GOOD.replace("2024-03-01", "2008-07-01")
         for dry in (True, False):
             done = import_trades(db, put("\n".join([HEADER, again, GOOD])), mode="skip-bad", dry_run=dry)
@@ -198,7 +199,7 @@ def test_trades_of_years_long_past_find_their_partitions(postgres_url, put, tmp_
 
 
 def _names(db):
-    return {one.name for one in db.run(lambda s: inventory.inventory(s.connection(), Trade.__table__, db.clock.now()))}
+    return {one.name for one in db.run(lambda s: inventory(s.connection(), Trade.__table__, db.clock.now()))}
 
 
 @pytest.mark.anyio

@@ -11,7 +11,7 @@ from tests.databases import fresh_database
 from tradecore.audit import record
 from tradecore.clock import ManualClock
 from tradecore.db import Database, historic_id
-from tradecore.db.periods import during
+from tradecore.db.partitions import during
 from tradecore.models import (
     AuditEntry,
     BrokerConnection,

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 
 from ...db import Database
 from ...db.base import NAMING
-from ...db.hiding import WITH_DELETED
+from ...db.soft_delete import WITH_DELETED
 from ...db.types import ExactString, Json, UtcDateTime
 from ...errors import ConfigurationError
 from .findings import SAMPLE, Finding, Kind, Tally

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from ...db import Database
-from ...db.hiding import WITH_DELETED
+from ...db.soft_delete import WITH_DELETED
 from ...errors import Conflict
 
 __all__ = ["completed", "missing"]

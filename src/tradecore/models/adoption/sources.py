@@ -34,8 +34,8 @@ from sqlalchemy.types import TypeEngine
 from ...db import Database
 from ...db.conflicts import unreachable
 from ...db.engines import parse_url
-from ...db.hiding import WITH_DELETED
 from ...db.reading import READS
+from ...db.soft_delete import WITH_DELETED
 from ...errors import ConfigurationError
 
 __all__ = ["Held", "Row", "Source", "SourceColumn", "SourceTable", "opened"]

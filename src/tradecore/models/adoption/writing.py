@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError, Statemen
 from sqlalchemy.orm import Session
 
 from ...db.conflicts import Trouble, spoken, trouble_of
-from ...db.hiding import with_deleted
+from ...db.soft_delete import with_deleted
 from .findings import Kind
 from .probing import Probe
 from .rows import NewRow

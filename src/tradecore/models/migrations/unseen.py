@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateTable
 
 from ...db.constraints import Generated
-from ...db.hiding import with_deleted
+from ...db.soft_delete import with_deleted
 from ...db.types import EnumString
 
 __all__ = ["delete_rules", "expressions", "words"]

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from ...db import Database
 from ...db.conflicts import unreachable
-from ...db.hiding import with_deleted
 from ...db.revisions import REVISIONS, VERSION_TABLE, applied, is_head, rows_of
+from ...db.soft_delete import with_deleted
 from ...errors import ConfigurationError, LockTimeout
 
 if TYPE_CHECKING:

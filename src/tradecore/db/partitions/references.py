@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Connection, Table, column, func, inspect, sel
 from sqlalchemy import table as table_named
 from sqlalchemy.orm import Session
 
-from .timeline import IdRange
+from ..timeline import IdRange
 
 __all__ = ["CHUNK", "Reference", "let_go", "references_to", "referring", "rows_referring"]
 

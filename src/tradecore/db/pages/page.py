@@ -13,9 +13,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 
-from ..clock import Clock, SystemClock
-from ..errors import InvalidInput
-from .base import CLOCK
+from ...clock import Clock, SystemClock
+from ...errors import InvalidInput
+from ..base import CLOCK
 from .cursor import Position, key_of, open_cursor, seal_cursor
 from .fingerprint import fingerprint
 from .loading import SHUT

@@ -26,12 +26,12 @@ from sqlalchemy import (
 from sqlalchemy import table as table_named
 from sqlalchemy.types import TypeEngine
 
-from ..errors import ConfigurationError
+from ...errors import ConfigurationError
+from ..timeline import IdRange
+from ..types import ExactDecimal, Json, UtcDateTime
 from .archives import encoded, spell
-from .inventory import Listed
+from .periods import Listed
 from .references import CHUNK, Reference, rows_referring
-from .timeline import IdRange
-from .types import ExactDecimal, Json, UtcDateTime
 
 __all__ = ["Source", "links", "rows", "source_of"]
 

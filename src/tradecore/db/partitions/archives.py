@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from ..errors import InvalidInput
-from ..trading.exact import canonical
+from ...errors import InvalidInput
+from ...trading.exact import canonical
 
 __all__ = ["Archive", "Head", "contents", "decoded", "encoded", "file_for", "spell", "verify", "write"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ClauseElement
 from sqlalchemy.engine import Dialect
 
-from ..trading.exact import canonical
+from ...trading.exact import canonical
 
 __all__ = ["fingerprint"]
 

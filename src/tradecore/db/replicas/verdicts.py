@@ -14,7 +14,7 @@ from sqlalchemy.sql.elements import ColumnClause, OperatorExpression, TextClause
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import GenerativeSelect, SelectBase, TextualSelect
 
-from .reading import READS
+from ..reading import READS
 
 __all__ = ["PURE_FUNCTIONS", "Verdict", "verdict_in", "verdict_of"]
 

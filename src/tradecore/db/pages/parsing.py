@@ -13,8 +13,8 @@ from uuid import UUID
 
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from ..trading.exact import decimal
-from .types import ExactString
+from ...trading.exact import decimal
+from ..types import ExactString
 
 __all__ = ["kind_of", "parser_of"]
 

@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ColumnElement, Computed, Table, UniqueConstraint, event, inspect, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipDirection, RelationshipProperty
 
-from ..errors import ConfigurationError
-from .base import LIVE_UNIQUE, SoftDeleted
+from ...errors import ConfigurationError
+from ..base import LIVE_UNIQUE, SoftDeleted
 
 __all__ = ["Bond", "batched", "bonds_above", "bonds_below", "check", "key_of", "soft_models"]
 

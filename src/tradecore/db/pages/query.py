@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
-from ..errors import InvalidInput
+from ...errors import InvalidInput
 from .parsing import parser_of
 from .sorting import Sort
 

@@ -13,15 +13,15 @@ from sqlalchemy import table as table_named
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ..errors import Conflict, InvalidInput
+from ...errors import Conflict, InvalidInput
+from ..conflicts import spoken
+from ..database import Database
+from ..timeline import time_of
 from .archives import Archive, contents, decoded, verify
-from .conflicts import spoken
-from .database import Database
-from .inventory import Listed, inventory
-from .partitions import create_for
+from .making import create_for
 from .period_rows import source_of
+from .periods import Listed, inventory
 from .references import CHUNK
-from .timeline import time_of
 
 __all__ = ["Restored", "attach", "restore"]
 

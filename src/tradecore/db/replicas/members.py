@@ -13,11 +13,11 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from ..clock import Clock
-from ..redact import redact_text
-from ..resilience import CircuitBreaker, CircuitOpenError
+from ...clock import Clock
+from ...redact import redact_text
+from ...resilience import CircuitBreaker, CircuitOpenError
+from ..reading import VOUCHED
 from .positions import Position, reached
-from .reading import VOUCHED
 
 __all__ = ["Replica", "Replicas"]
 

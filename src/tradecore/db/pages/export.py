@@ -16,15 +16,15 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, Select, String, Text, inspect, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from ..clock import Clock, SystemClock
-from ..trading.exact import canonical
-from .base import CLOCK
+from ...clock import Clock, SystemClock
+from ...trading.exact import canonical
+from ..base import CLOCK
+from ..types import UtcDateTime
 from .cursor import Position, key_of, open_cursor, seal_cursor
 from .fingerprint import fingerprint
 from .parsing import kind_of
 from .seek import steps
 from .sorting import Key
-from .types import UtcDateTime
 
 __all__ = ["Chunk", "ExportFormat", "Exporter"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
-from .base import Partitioned
-from .timeline import id_at
+from ..base import Partitioned
+from ..timeline import id_at
 
 __all__ = ["during"]
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from sqlalchemy import BigInteger, Connection, Table, column, func, select, text
 from sqlalchemy import table as table_named
 
-from .partitions import Partition, period, plan
-from .timeline import IdRange, time_of
+from ..timeline import IdRange, time_of
+from .making import Partition, period, plan
 
 __all__ = ["DETACHED", "Listed", "State", "has_partitions", "inventory", "over"]
 

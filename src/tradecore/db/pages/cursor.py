@@ -24,7 +24,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from ..errors import ConfigurationError, InvalidCursor, InvalidInput
+from ...errors import ConfigurationError, InvalidCursor, InvalidInput
 
 __all__ = ["CURSOR_KEY", "CursorKey", "Position", "key_of", "keyed", "open_cursor", "seal_cursor"]
 

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Result, inspect, select, update
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from ..context import current_context
-from ..errors import Conflict
-from .base import SoftDeleted
-from .bonds import Bond, batched, bonds_below
-from .ids import new_id
-from .moment import now
+from ...context import current_context
+from ...errors import Conflict
+from ..base import SoftDeleted
+from ..ids import new_id
+from ..moment import now
+from .cascade import Bond, batched, bonds_below
 
 __all__ = ["BATCH", "ERASING", "Stamp", "actor", "delete_selected", "doom", "forget", "mark", "sweep"]
 

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy import exists as sql_exists
 from sqlalchemy.orm import Session
 
-from ..errors import Conflict, NotFound
-from . import deletion
-from .base import Base
+from ...errors import Conflict, NotFound
+from .. import deletion
+from ..base import Base
 from .loading import SHUT, Load, load_options
 from .page import Asked, OffsetPage, Page, TotalWanted, checked_limit, count_rows, read_page
 from .query import Query

@@ -9,13 +9,13 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ..errors import ReadOnly
+from ...errors import ReadOnly
+from ..reading import READS, ROAD
+from ..session import TradeSession
+from .members import Replica, Replicas
+from .own_writes import WROTE, Sights
 from .positions import Position
-from .purity import Verdict, verdict_in, verdict_of
-from .reading import READS, ROAD
-from .replicas import Replica, Replicas
-from .session import TradeSession
-from .sights import WROTE, Sights
+from .verdicts import Verdict, verdict_in, verdict_of
 
 __all__ = ["ReadingSession", "Road", "watch"]
 

@@ -17,15 +17,15 @@ from sqlalchemy import Connection, Table, delete, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ..errors import ConfigurationError, Conflict
+from ...errors import ConfigurationError, Conflict
+from ..conflicts import spoken
+from ..database import Database
+from ..reading import only_reads
+from ..timeline import IdRange
 from .archives import Archive, Head, contents, file_for, verify, write
-from .conflicts import spoken
-from .database import Database
-from .inventory import DETACHED, Listed
 from .period_rows import Source, links, rows, source_of
-from .reading import only_reads
+from .periods import DETACHED, Listed
 from .references import CHUNK, Reference, let_go, references_to, referring
-from .timeline import IdRange
 
 __all__ = ["Retired", "Step", "archive", "detach", "retire"]
 

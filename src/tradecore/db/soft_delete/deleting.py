@@ -1,9 +1,4 @@
-"""Deleting rows that stay, seeing them, bringing them back, and removing them for good after their time.
-
-The rows of a :class:`~tradecore.db.SoftDeleted` model are marked instead of removed, and nothing that goes through a
-session sees them any more. Every function takes the session of a running transaction; async code reaches them by
-``await db.run(fn)`` or ``await session.run_sync(fn)``.
-"""
+"""What callers do with rows that stay: delete them, make columns unique among the living, remove rows for good."""
 
 from __future__ import annotations
 
@@ -16,28 +11,14 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import MappedColumn, Session, mapped_column
 
-from ..errors import InvalidInput
-from .base import LIVE_UNIQUE, SoftDeleted
-from .bonds import key_of
-from .constraints import Generated
-from .guarding import guard
-from .hiding import ONLY_DELETED, PURGE, WITH_DELETED, only_deleted, with_deleted
-from .restoring import restore
-from .sweeping import BATCH, ERASING, Stamp, mark
+from ...errors import InvalidInput
+from ..base import LIVE_UNIQUE, SoftDeleted
+from ..constraints import Generated
+from .cascade import key_of
+from .hiding import PURGE, only_deleted
+from .marking import BATCH, ERASING, Stamp, mark
 
-__all__ = [
-    "ONLY_DELETED",
-    "WITH_DELETED",
-    "delete",
-    "delete_where",
-    "erase",
-    "guard",
-    "live_unique",
-    "only_deleted",
-    "purge",
-    "restore",
-    "with_deleted",
-]
+__all__ = ["delete", "delete_where", "erase", "live_unique", "purge"]
 
 
 def live_unique(*columns: str, when: str | None = None) -> MappedColumn[Any]:

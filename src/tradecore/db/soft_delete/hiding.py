@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Executable, Result, Table, TextClause
 from sqlalchemy.orm import LoaderCriteriaOption, Mapper, ORMExecuteState
 
-from ..errors import ConfigurationError
-from .base import LIVE_UNIQUE, SoftDeleted
-from .sweeping import delete_selected
+from ...errors import ConfigurationError
+from ..base import LIVE_UNIQUE, SoftDeleted
+from .marking import delete_selected
 
 __all__ = ["CHECKED", "ONLY_DELETED", "PURGE", "WITH_DELETED", "hidden", "hide", "only_deleted", "with_deleted"]
 

@@ -20,8 +20,8 @@ from sqlalchemy.sql.dml import Delete, Update
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.selectable import AliasedReturnsRows, Join, Select, SelectBase
 
-from ..errors import ConfigurationError
-from .bonds import soft_models
+from ...errors import ConfigurationError
+from .cascade import soft_models
 from .hiding import CHECKED, ONLY_DELETED, PURGE, WITH_DELETED
 
 __all__ = ["STRICT", "Guard", "guard"]

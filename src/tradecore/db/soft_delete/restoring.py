@@ -10,10 +10,10 @@ from sqlalchemy import inspect, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from ..errors import Conflict, UniqueViolation
-from .base import SoftDeleted
-from .bonds import batched, bonds_above, bonds_below, key_of, soft_models
-from .conflicts import spoken
+from ...errors import Conflict, UniqueViolation
+from ..base import SoftDeleted
+from ..conflicts import spoken
+from .cascade import batched, bonds_above, bonds_below, key_of, soft_models
 from .hiding import WITH_DELETED
 
 __all__ = ["restore"]

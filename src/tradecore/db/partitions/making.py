@@ -1,8 +1,4 @@
-"""Partitions on PostgreSQL by ranges of the id, which carries the time; a plain table everywhere else.
-
-There is no default partition: a row for a month that nobody prepared is refused, since a default one would keep the
-right partition from ever being made.
-"""
+"""Partitions made ahead of their rows, one process at a time: which a table needs, which it has, which are missing."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, text
 
-from .timeline import id_at
+from ..timeline import id_at
 
 __all__ = ["ENOUGH_AHEAD", "Partition", "ahead", "create", "create_for", "missing_for", "names_of", "period", "plan"]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ..errors import InvalidInput
-from .reading import VOUCHED
+from ...errors import InvalidInput
+from ..reading import VOUCHED
 
 __all__ = ["Position", "parse_token", "position_of", "reached"]
 

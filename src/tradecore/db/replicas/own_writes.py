@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session
 
+from ..session import TradeSession
 from .positions import Position, position_of
-from .session import TradeSession
 
 __all__ = ["WROTE", "Sight", "Sights", "has_written"]
 
