@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from ..errors import ConfigurationError, TradeCoreError
+from ..redact import redact_text
 
 __all__ = ["main"]
 
@@ -48,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tradecore: {'this cannot work:' if problems else error.message}", file=sys.stderr)
         for problem in problems:
             print(f"  - {problem['message']}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"tradecore: {redact_text(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

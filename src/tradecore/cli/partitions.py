@@ -135,6 +135,9 @@ def _retire(db: Database, tables: list[Table], arguments: argparse.Namespace) ->
         except TradeCoreError as error:
             failures += 1
             print(f"{period.name}: {error.message}", file=sys.stderr)
+        except OSError as error:
+            failures += 1
+            print(f"{period.name}: the archive cannot be written or read: {error.strerror}", file=sys.stderr)
         except DBAPIError as error:
             failures += 1
             said = str(error.orig).strip().splitlines() or [type(error.orig).__name__]

@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from ..clock import Clock
 from .base import CLOCK
+from .reading import dialect_of
 
 __all__ = ["now", "server_now"]
 
 
 def server_now(session: Session) -> datetime:
     """Return the database server's time, aware UTC; on SQLite the machine's, which all its users share."""
-    name = session.get_bind().dialect.name
+    name = dialect_of(session).name
     if name == "sqlite":
         return datetime.now(UTC)
     # clock_timestamp(), not now(): that one stands still for the whole transaction, and a lease must not.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 
-__all__ = ["READS", "ROAD", "VOUCHED", "only_reads"]
+__all__ = ["READS", "ROAD", "VOUCHED", "dialect_of", "only_reads"]
 
 READS = "tradecore_read"
 ROAD = "tradecore.road"
@@ -12,6 +15,17 @@ ROAD = "tradecore.road"
 
 VOUCHED = {"tradecore_vouched": True}
 """Execution options of our own statements, which no guard needs to look at."""
+
+
+def dialect_of(session: Session, model: Any = None) -> Dialect:
+    """Return what SQL the session's database speaks.
+
+    A reading transaction has no bind before its first statement: asking it for one would send it to the primary, and
+    under asyncio would connect where nothing can be awaited.
+    """
+    road = session.info.get(ROAD)
+    dialect: Dialect = session.get_bind(model).dialect if road is None else road.dialect
+    return dialect
 
 
 def only_reads(session: Session) -> None:

@@ -11,18 +11,20 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from ..errors import InvalidInput, StaleVersion
 from . import deletion
-from .base import Base
+from .base import Base, SoftDeleted
 from .pages.export import Chunk, Exporter, ExportFormat
 from .pages.listing import SEEN, Deleted, Listing, Where
 from .pages.loading import Load
 from .pages.page import checked_limit
 from .pages.sorting import Sort, keys_of
+from .reading import dialect_of
 from .upsert import Upserted, upsert
 
 __all__ = ["Repository"]
 
 M = TypeVar("M", bound=Base)
 _LARGEST_BATCH = 50_000
+_DELETION = {"deleted_at", "deleted_by", "delete_batch"}
 
 
 def _meant(where: Sequence[Where], whole_table: bool) -> None:
@@ -84,7 +86,7 @@ class Repository(Listing[M]):
         """Return the statement of a stream."""
         _meant(where, whole_table)
         keys = keys_of(self.model, order_by)
-        dialect = self.session.get_bind(self.model).dialect.name
+        dialect = dialect_of(self.session, self.model).name
         order = [element for key in keys for element in key.ordered(dialect)]
         statement: Select[M] = self._begun(where, load).order_by(*order)
         return statement.execution_options(yield_per=checked_limit(batch, _LARGEST_BATCH, "batch"))
@@ -198,12 +200,15 @@ class Repository(Listing[M]):
 
         Raises:
             NotFound: if there is no such row.
-            InvalidInput: for a name that is no attribute, or the primary key; lists the names there are.
+            InvalidInput: for a name that is no attribute, the primary key, or a mark of deletion; lists the others.
             StaleVersion: if the row is of another version.
         """
-        mapper = inspect(self.model)
-        primary = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
-        known = sorted(set(mapper.column_attrs.keys()) - primary)
+        model: type[Any] = self.model
+        mapper = inspect(model)
+        fixed = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
+        if issubclass(model, SoftDeleted):
+            fixed |= _DELETION  # a mark alone would leave what hangs on the row, and nothing would bring it back
+        known = sorted(set(mapper.column_attrs.keys()) - fixed)
         if unknown := sorted(set(changes) - set(known)):
             raise InvalidInput.of(unknown[0], "UNKNOWN_FIELD", f"cannot be changed; there are {', '.join(known)}")
         row: M = target if isinstance(target, self.model) else self.get(target)

@@ -15,6 +15,7 @@ from ..errors import UniqueViolation
 from .base import SoftDeleted, Versioned
 from .deletion import WITH_DELETED
 from .ids import new_id
+from .reading import dialect_of
 
 __all__ = ["Upserted", "upsert"]
 
@@ -84,7 +85,7 @@ class _Plan:
         self.columns = {prop.key: prop.columns[0] for prop in self.mapper.column_attrs}
         self.spelling = {name: column.key for name, column in self.columns.items()}
         self.update = None if update is None else [attribute.key for attribute in update]
-        self.dialect = session.get_bind(self.mapper).dialect.name
+        self.dialect = dialect_of(session, self.mapper).name
         self.target, self.others = self._keys()
         self.names: frozenset[str] | None = None
         self.statement: Any = None

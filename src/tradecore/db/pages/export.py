@@ -19,6 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from ...clock import Clock, SystemClock
 from ...trading.exact import canonical
 from ..base import CLOCK
+from ..reading import dialect_of
 from ..types import UtcDateTime
 from .cursor import Position, key_of, open_cursor, seal_cursor
 from .fingerprint import fingerprint
@@ -135,7 +136,7 @@ class Exporter:
         self.names = [attribute.key for attribute in wanted]
         self.form, self.compressed, self.batch = form, compressed, batch
         self.keys, self.options, self.lifetime = tuple(keys), options, lifetime
-        self.dialect = session.get_bind(model).dialect
+        self.dialect = dialect_of(session, model)
         expressions = [key.expression for key in self.keys]
         self.spellers = [_speller(attribute.__clause_element__(), form) for attribute in wanted]
         selected: list[Any] = list(wanted)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from ...errors import Conflict, NotFound
 from .. import deletion
 from ..base import Base
+from ..reading import dialect_of
 from .loading import SHUT, Load, load_options
 from .page import Asked, OffsetPage, Page, TotalWanted, checked_limit, count_rows, read_page
 from .query import Query
@@ -144,7 +145,7 @@ class Listing(Generic[M]):
         deleted: Deleted,
     ) -> list[M]:
         keys = keys_of(self.model, order_by)
-        dialect = self.session.get_bind(self.model).dialect.name
+        dialect = dialect_of(self.session, self.model).name
         order = [element for key in keys for element in key.ordered(dialect)]
         statement = self._begun(tuple(where), load).order_by(*order).limit(limit)
         if offset:

@@ -16,6 +16,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from ...clock import Clock, SystemClock
 from ...errors import InvalidInput
 from ..base import CLOCK
+from ..reading import dialect_of
 from .cursor import Position, key_of, open_cursor, seal_cursor
 from .fingerprint import fingerprint
 from .loading import SHUT
@@ -168,7 +169,7 @@ def read_page(session: Session, asked: Asked, *, limit: int, after: str | None, 
         InvalidCursor: if the cursor is not for this query; no statement is sent then.
     """
     clock: Clock = session.info.get(CLOCK) or SystemClock()
-    dialect = session.get_bind(asked.model).dialect
+    dialect = dialect_of(session, asked.model)
     mark = b"" if after is None else asked.mark(dialect)
     place = None if after is None else open_cursor(key_of(session), mark, clock.now(), lifetime, after)
     items, positions = _rows(session, asked, place, limit, dialect.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import partial
@@ -49,7 +49,10 @@ def _instant(text: str) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None or len(text) > 40:
         raise ValueError("is an instant with its offset, such as 2026-11-24T09:30:00Z")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # the first and the last hours there are, at another offset
+        raise ValueError("is an instant of the years 1 to 9999 in UTC") from None
 
 
 def _date(text: str) -> date:

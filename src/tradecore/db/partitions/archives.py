@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -24,9 +25,12 @@ from uuid import UUID
 from ...errors import InvalidInput
 from ...trading.exact import canonical
 
-__all__ = ["Archive", "Head", "contents", "decoded", "encoded", "file_for", "spell", "verify", "write"]
+__all__ = ["Archive", "Head", "contents", "decoded", "encoded", "file_for", "spell", "sweep", "verify", "write"]
 
 FORMAT = 1
+_LONGEST = 64 * 1024 * 1024
+"""Characters of one line: a few kilobytes of gzip can hold gigabytes without a newline."""
+_ABANDONED = 3600.0  # seconds
 _END = '{"tradecore_end":'
 _LINK = '{"tradecore_reference":'
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -89,6 +93,14 @@ def file_for(folder: Path, partition: str, number: int) -> Path:
     return folder / (f"{partition}.jsonl.gz" if number == 1 else f"{partition}-{number}.jsonl.gz")
 
 
+def sweep(folder: Path, partition: str) -> None:
+    """Remove what runs that were killed left of archives of this period; what grew within the hour is somebody's."""
+    for part in folder.glob(f"{partition}*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                part.unlink()
+
+
 def write(path: Path, head: Head, rows: Iterable[str], references: Iterable[tuple[str, str, str]]) -> Archive:
     """Write an archive, and give it its name once all of it is on the disk.
 
@@ -122,7 +134,11 @@ def write(path: Path, head: Head, rows: Iterable[str], references: Iterable[tupl
         packed.close()
         raw.flush()
         os.fsync(raw.fileno())
-    _name(part, path)
+    try:
+        _name(part, path)
+    except FileExistsError:
+        part.unlink(missing_ok=True)
+        raise
     return Archive(path, head, counts[0], counts[1], digest.hexdigest())
 
 
@@ -130,7 +146,7 @@ def _name(part: Path, path: Path) -> None:
     try:
         os.link(part, path)  # refuses a name that is taken, where a rename would overwrite
         part.unlink()
-    except FileExistsError:
+    except (FileExistsError, FileNotFoundError):
         raise
     except OSError:  # a disk without hard links
         if path.exists():
@@ -151,7 +167,10 @@ def _damaged(path: Path, why: str) -> InvalidInput:
 def _lines(path: Path) -> Iterator[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
-            yield from lines
+            while line := lines.readline(_LONGEST + 1):
+                if len(line) > _LONGEST:
+                    raise _damaged(path, "a line is longer than any row")
+                yield line
     except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
         raise _damaged(path, "it is cut off or changed") from error
 
@@ -162,8 +181,11 @@ def _head(path: Path, line: str) -> Head:
         if said.pop("tradecore_archive") != FORMAT:
             raise _damaged(path, "it has another format")
         said |= {"low": int(said["low"]), "high": int(said["high"])}
-        return Head(**said)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        found = Head(**said)
+        if not -(2**63) <= found.low < found.high <= 2**63 or not isinstance(found.columns, dict):
+            raise ValueError("no range of ids")
+        return found
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged(path, "its first line is not an archive's") from None
 
 
@@ -189,7 +211,7 @@ def verify(path: Path) -> Archive:
 def _ended(path: Path, line: str, found: Archive) -> Archive:
     try:
         said = json.loads(line)["tradecore_end"]
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _damaged(path, "its last line is cut off") from None
     if said != {"rows": found.rows, "references": found.references, "sha256": found.sha256}:
         raise _damaged(path, "its lines are not the ones that were written")

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ..base import Partitioned
-from ..timeline import id_at
+from ..timeline import EPOCH, id_at
 
 __all__ = ["during"]
 
@@ -37,9 +37,17 @@ def during(
     if since is not None:
         found.append(column >= since)
         if pruned:
-            found.append(model.id >= id_at(since - _EARLY))
+            found.append(model.id >= _id_near(since, -_EARLY))
     if until is not None:
         found.append(column < until)
         if pruned:
-            found.append(model.id < id_at(until + late))
+            found.append(model.id < _id_near(until, late))
     return found
+
+
+def _id_near(moment: datetime, shift: timedelta) -> int:
+    """Return the id of the moment; the first or last there can be where ids do not reach: requests ask for anything."""
+    try:
+        return id_at(moment + shift)
+    except (ValueError, OverflowError):
+        return -(2**63) if moment < EPOCH else 2**63 - 1

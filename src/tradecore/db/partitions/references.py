@@ -75,10 +75,16 @@ def rows_referring(connection: Connection, reference: Reference, ids: IdRange) -
     """Yield (what it refers to, its own key ...) for every row that refers, always in the same order."""
     source, by = _referring(reference)
     key: list[Any] = [column(name) for name in reference.key]
-    statement = select(by, *key).select_from(source).where(ids.of(by)).order_by(by, *key)
-    with connection.execute(statement, execution_options={"stream_results": True, "yield_per": CHUNK}) as rows:
-        for row in rows:
+    # By ranges, as everywhere here: a server-side cursor stays open where somebody stops in the middle.
+    low = ids.low
+    while low < ids.high:
+        left = IdRange(low, ids.high).of(by)
+        last = connection.execute(select(by).where(left).order_by(by).limit(1).offset(CHUNK - 1)).scalar()
+        high = ids.high if last is None else last + 1
+        chunk = select(by, *key).select_from(source).where(IdRange(low, high).of(by)).order_by(by, *key)
+        for row in connection.execute(chunk).all():
             yield tuple(row)
+        low = high
 
 
 def let_go(session: Session, reference: Reference, ids: IdRange) -> int | None:

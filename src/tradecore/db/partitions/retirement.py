@@ -7,6 +7,7 @@ again. Nothing is removed before the archive was read again, line by line, besid
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
@@ -22,7 +23,7 @@ from ..conflicts import spoken
 from ..database import Database
 from ..reading import only_reads
 from ..timeline import IdRange
-from .archives import Archive, Head, contents, file_for, verify, write
+from .archives import Archive, Head, contents, file_for, sweep, verify, write
 from .period_rows import Source, links, rows, source_of
 from .periods import DETACHED, Listed
 from .references import CHUNK, Reference, let_go, references_to, referring
@@ -49,6 +50,17 @@ class _Subject:
     table: Table
     period: Listed
     folder: Path
+
+    def __post_init__(self) -> None:
+        """Refuse a partition whose name is more than a name: it goes into statements and becomes a file's.
+
+        Raises:
+            ConfigurationError: if somebody named it so.
+        """
+        if not re.fullmatch(r"[a-z_][a-z0-9_]*", self.period.name):
+            raise ConfigurationError(
+                f"rename the partition {self.period.name!r}: only a-z, 0-9 and _ go into a file's name"
+            )
 
     @property
     def ids(self) -> IdRange:
@@ -106,10 +118,9 @@ def archive(db: Database, table: Table, period: Listed, folder: Path, *, step: S
     Raises:
         Conflict, InvalidInput: as :func:`retire`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     subject = _Subject(table, period, folder)
-    for leftover in folder.glob(f"{period.name}*.part"):
-        leftover.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder, period.name)
     with db.transaction() as session:
         only_reads(session)
         connection = session.connection()
@@ -121,7 +132,10 @@ def archive(db: Database, table: Table, period: Listed, folder: Path, *, step: S
             step(f"{found.path.name} holds its {found.rows} rows already")
             return found
         path = file_for(folder, period.name, number)
-        written = write(path, head, rows(connection, source), links(connection, references, subject.ids))
+        try:
+            written = write(path, head, rows(connection, source), links(connection, references, subject.ids))
+        except FileExistsError:
+            raise Conflict(f"somebody else archives {period.name} at this moment: run it again") from None
     read_again = verify(path)
     if read_again != written:
         raise Conflict(f"{path.name} was changed while it was written")

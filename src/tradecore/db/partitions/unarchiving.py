@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from .archives import Archive, contents, decoded, verify
 from .making import create_for
 from .period_rows import source_of
 from .periods import Listed, inventory
-from .references import CHUNK
+from .references import CHUNK, references_to
 
 __all__ = ["Restored", "attach", "restore"]
 
@@ -55,7 +56,7 @@ def restore(db: Database, table: Table, path: Path, *, step: Step = lambda _: No
         new = db.run(_put, table, period, kept, chunk)
         put, there = put + new, there + len(chunk) - new
     step(f"{put} rows put back, {there} were there")
-    linked = sum(db.run(_link, chunk) for chunk in _chunks(contents(kept, references=True)))
+    linked = sum(db.run(_link, table, kept, chunk) for chunk in _chunks(contents(kept, references=True)))
     step(f"{linked} references set again")
     return Restored(put, there, linked)
 
@@ -109,10 +110,7 @@ def _put(session: Session, table: Table, period: Listed, kept: Archive, lines: l
     connection = session.connection()
     source = source_of(connection, table, period)
     wanted = [name for name in kept.head.columns if name in source.kinds and name not in source.computed]
-    rows = []
-    for line in lines:
-        said = json.loads(line)
-        rows.append({name: decoded(said[name], kept.head.columns[name]) for name in wanted})
+    rows = [_row(kept, line, wanted) for line in lines]
     by = source.selectable.c.id
     there = set(connection.execute(select(by).where(by.in_([row["id"] for row in rows]))).scalars())
     rows = [row for row in rows if row["id"] not in there]
@@ -120,6 +118,23 @@ def _put(session: Session, table: Table, period: Listed, kept: Archive, lines: l
     if rows:
         connection.execute(insert(source.selectable), rows)
     return len(rows)
+
+
+def _row(kept: Archive, line: str, wanted: list[str]) -> dict[str, Any]:
+    # A checksum says that a file is as it was written, not who wrote it.
+    try:
+        said = json.loads(line)
+        row = {name: decoded(said[name], kept.head.columns[name]) for name in wanted}
+        inside = kept.head.low <= row["id"] < kept.head.high
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
+        raise _foreign(kept, "a line is no row of this table") from None
+    if not inside:
+        raise _foreign(kept, "a row is not of its period")
+    return row
+
+
+def _foreign(kept: Archive, why: str) -> InvalidInput:
+    return InvalidInput.of("archive", "damaged_archive", f"{kept.path.name} was not written here: {why}")
 
 
 def _without_what_is_gone(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -142,18 +157,35 @@ def _without_what_is_gone(connection: Connection, table: Table, rows: list[dict[
                 row[by] = None
 
 
-def _link(session: Session, lines: list[str]) -> int:
-    linked = 0
-    said = [json.loads(line) for line in lines]
-    for (name, by), links in groupby(said, key=lambda one: one["tradecore_reference"]):
-        linked += _link_rows(session.connection(), name, by, [one["of"] for one in links])
+def _link(session: Session, table: Table, kept: Archive, lines: list[str]) -> int:
+    linked, connection = 0, session.connection()
+    known = {(one.table, one.column): len(one.key) for one in references_to(connection, table) if one.nulls}
+    for (name, by), links in groupby((_reference(kept, line) for line in lines), key=itemgetter(0)):
+        if (name, by) not in known:
+            continue  # no reference any more; and a file does not say which column of which table is written to
+        found = [link for _, link in links]
+        if any(len(link) != 1 + known[name, by] for link in found):
+            raise _foreign(kept, f"{name} has another key")
+        linked += _link_rows(connection, name, by, found)
     return linked
+
+
+def _reference(kept: Archive, line: str) -> tuple[tuple[str, str], list[str]]:
+    try:
+        said = json.loads(line)
+        (name, by), link = said["tradecore_reference"], said["of"]
+        if not all(isinstance(one, str) for one in (name, by, *link)):
+            raise TypeError
+        inside = kept.head.low <= int(link[0]) < kept.head.high
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        raise _foreign(kept, "a line is no reference") from None
+    if not inside:
+        raise _foreign(kept, "a reference leads out of its period")
+    return (name, by), link
 
 
 def _link_rows(connection: Connection, name: str, by: str, links: list[list[str]]) -> int:
     inspector = inspect(connection)
-    if not inspector.has_table(name):
-        return 0
     types = {there["name"]: there["type"] for there in inspector.get_columns(name)}
     key = inspector.get_pk_constraint(name)["constrained_columns"]
     columns: list[Any] = [column(part, types[part]) for part in key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -39,6 +39,11 @@ class Road:
         self._asked, self._patience, self._stay = asked, patience, stay
         self.replica: Replica | None = None
         self.connection: Connection | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """What SQL is spoken at either end, without choosing one."""
+        return self._primary.dialect
 
     def bind(self, clause: Any) -> Connection:
         """Return the connection of this transaction, chosen by its first statement.
