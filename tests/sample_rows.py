@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Date, Table, insert, select
+from sqlalchemy import Boolean, Column, Connection, Date, Engine, Table, insert, select
 from sqlalchemy.types import Integer
 
 from tradecore.db import (
     Currency,
+    Database,
     Email,
     EnumString,
     ExactDecimal,
@@ -23,6 +24,7 @@ from tradecore.db import (
     UtcDateTime,
     id_at,
 )
+from tradecore.db.soft_delete import WITH_DELETED
 from tradecore.models import Base
 
 # What begins, and what ends later.
@@ -30,6 +32,11 @@ BEFORE, AFTER = datetime(2026, 1, 5, 14, 30, 0, 123456, tzinfo=UTC), datetime(20
 _SHAPED = {Email: "ada@example.org", IpAddress: "192.0.2.7", Currency: "USD", TimeZone: "America/New_York"}
 _SHAPED |= {TimeOfDay: "21:30", UtcDateTime: BEFORE, ExactDecimal: Decimal("1.5"), Boolean: True, Json: {"a": [1]}}
 _SHAPED |= {Date: date(2026, 1, 5)}
+
+
+def everything(db: Database) -> Engine:
+    """Return the engine for who looks at the tables themselves, deleted rows included."""
+    return db.engine.execution_options(**{WITH_DELETED: True})
 
 
 def insert_each(connection: Connection, tables: Iterable[Table], moment: datetime | None = None) -> dict[str, int]:

@@ -26,6 +26,7 @@ __all__ = ["probes"]
 
 WORKER_LAG = 30.0
 PATIENCE = 5.0  # beyond the probe's own time-out, which is the one that is told
+CROWDED = 0.5  # seconds somebody has waited for a connection by now, from which on a pool is too small
 
 
 def probes(runtime: Runtime[Any], worker: Callable[[], Any]) -> list[Probe]:
@@ -55,8 +56,9 @@ def _pool(db: Any) -> Finding:
     # A full pool is not a database that is down: the one is told beside the other.
     stats = db.pool_stats()
     seen = {name: stats[name] for name in ("in_use", "most", "waiting", "timeouts")}
-    if stats["waiting"]:
-        return Finding("degraded", f"{stats['waiting']} wait for one of {stats['most']} connections", seen)
+    if stats["longest_wait"] > CROWDED:  # for a moment somebody waits in any pool, and always in one of one
+        words = f"{stats['waiting']} wait for one of {stats['most']} connections, {stats['longest_wait']:.1f} s by now"
+        return Finding("degraded", words, seen)
     return Finding("healthy", data=seen)
 
 

@@ -43,8 +43,8 @@ class PoolStats(TypedDict):
     """What a pool looks like now, and has seen since it was opened.
 
     ``size`` connections are kept and ``most`` opened; ``in_use`` are lent, ``idle`` not, ``overflow`` beyond size.
-    ``waiting`` wait for one now. ``checkouts`` and ``timeouts`` are counted since the start; ``longest_checkout`` is
-    the longest loan in seconds, the present ones included.
+    ``waiting`` wait for one now, the one who came first for ``longest_wait`` seconds. ``checkouts`` and ``timeouts``
+    are counted since the start; ``longest_checkout`` is the longest loan in seconds, the present ones included.
     """
 
     size: int
@@ -53,6 +53,7 @@ class PoolStats(TypedDict):
     overflow: int
     most: int
     waiting: int
+    longest_wait: float
     timeouts: int
     checkouts: int
     wait_seconds: Waits
@@ -75,15 +76,17 @@ class Watch:
         self._holders: dict[int, Holder] = {}
         self._counts = [0] * (len(BOUNDS) + 1)
         self._sum = self._longest = 0.0
-        self.waiting = self.timeouts = self.checkouts = self._waited = 0
+        self.timeouts = self.checkouts = self._waited = 0
+        self._waiters: dict[object, float] = {}  # who waits, and since when; in the order they came
         self._next_sweep = 0.0
 
     def wait(self, get: Callable[..., T], timeout: float | None) -> T:
         """Call ``get(True, timeout)`` of a queue with nothing in it, and take the time."""
         started = time.monotonic()
         self.sweep(started)
+        me = object()
         with self._lock:
-            self.waiting += 1
+            self._waiters[me] = started
         try:
             got = get(True, timeout)
         except Empty:
@@ -96,7 +99,7 @@ class Watch:
         finally:
             took = time.monotonic() - started
             with self._lock:
-                self.waiting -= 1
+                self._waiters.pop(me, None)
                 self._counts[bisect_left(BOUNDS, took)] += 1
                 self._sum += took
 
@@ -127,8 +130,7 @@ class Watch:
     def forget(self) -> None:
         """Begin anew in a forked process: the loans, and a lock somebody may have held, are the parent's."""
         self._lock = threading.Lock()
-        self._holders = {}
-        self.waiting = 0
+        self._holders, self._waiters = {}, {}
 
     def sweep(self, now: float) -> None:
         """Say aloud, once for each, which connections are held for longer than the limit."""
@@ -159,6 +161,7 @@ class Watch:
             counts, longest = list(self._counts), self._longest
             counts[0] += max(0, self.checkouts - self._waited)
             longest = max([longest, *(now - holder.since for holder in self._holders.values())])
+            waiting = [now - since for since in self._waiters.values()]
         size = pool.size()
         return {
             "size": size,
@@ -166,7 +169,8 @@ class Watch:
             "idle": pool.checkedin(),
             "overflow": max(0, pool.overflow()),
             "most": pool.most,
-            "waiting": self.waiting,
+            "waiting": len(waiting),
+            "longest_wait": max(waiting, default=0.0),
             "timeouts": self.timeouts,
             "checkouts": self.checkouts,
             "wait_seconds": {"bounds": BOUNDS, "counts": tuple(counts), "sum": self._sum},

@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import text
-from tests.sample_rows import insert_each
+from tests.sample_rows import everything, insert_each
 
 from tradecore.db import Database
 from tradecore.models import Base, migrations
@@ -20,7 +20,7 @@ def db(shared_database_url):
 
 def _damage(db, *statements, sqlite=()):
     """Run the statements; on SQLite, which cannot, change the table's own words: (table, old, new)."""
-    with db.engine.begin() as connection:
+    with everything(db).begin() as connection:
         if db.dialect_name != "sqlite":
             for statement in statements:
                 connection.exec_driver_sql(statement)
@@ -37,11 +37,11 @@ def _damage(db, *statements, sqlite=()):
 
 
 def test_a_stored_word_that_no_member_has_is_told_by_table_and_column(db):
-    with db.engine.begin() as connection:
+    with everything(db).begin() as connection:
         insert_each(connection, TABLES)
     assert migrations.check(db) == []  # rows in every table are no difference
     for word in ("sideways", "LONG", "long ", "lóng", ""):
-        with db.engine.begin() as connection:
+        with everything(db).begin() as connection:
             connection.execute(text("UPDATE trades SET direction = :word"), {"word": word})
             connection.execute(text("UPDATE tc_jobs SET state = 'asleep'"))
         assert sorted(migrations.check(db)) == [
@@ -56,7 +56,7 @@ def test_every_enumeration_of_the_schema_is_looked_at(sqlite_url):
     with Database(sqlite_url) as db:
         migrations.upgrade(db)
         columns = [c for t in TABLES for c in t.columns if isinstance(c.type, EnumString)]
-        with db.engine.begin() as connection:
+        with everything(db).begin() as connection:
             insert_each(connection, TABLES)
             for column in columns:
                 connection.execute(text(f"UPDATE {column.table.name} SET \"{column.name}\" = 'drifted'"))
@@ -114,7 +114,7 @@ def _other_generated_column(db):
 
 
 def test_the_check_changes_nothing(db):
-    with db.engine.connect() as connection:
+    with everything(db).connect() as connection:
         migrations.check(connection)
         assert not connection.in_transaction()
         assert migrations.check(connection) == []

@@ -9,7 +9,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import joinedload, selectinload
 from tests.sample_rows import insert_each
 
-from tradecore.db import Database
+from tradecore.db import Database, soft_delete
 from tradecore.models import (
     Base,
     BrokerConnection,
@@ -82,7 +82,7 @@ def test_deleting_a_row_leaves_the_rest_to_the_databases_rules(db):
     def delete(session):
         strategy = session.scalars(select(Strategy)).one()
         event.listen(db.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
-        session.delete(strategy)
+        soft_delete.erase(session, strategy)
 
     db.run(delete)
     written = [statement for statement in asked if statement.startswith(("UPDATE", "DELETE", "SELECT"))]

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, event, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
 from tests import sample_rows
-from tests.sample_rows import all_rows, insert_each
+from tests.sample_rows import all_rows, everything, insert_each
 
 from tradecore.db import Database
 from tradecore.db.revisions import RESTS_ON, REVISIONS, applied
@@ -38,7 +38,7 @@ def _up_to(db, *revisions):
 
 
 def _rows(db, tables=OLD):
-    with db.engine.begin() as connection:
+    with everything(db).begin() as connection:
         return all_rows(connection, tables)
 
 
@@ -47,7 +47,7 @@ def db(shared_database_url):
     """A database of the first release, with a row in every table."""
     with Database(shared_database_url) as database:
         assert _up_to(database, "core_0001", "platform_0001") == FIRST
-        with database.engine.begin() as connection:
+        with everything(database).begin() as connection:
             insert_each(connection, OLD)
         yield database
 
@@ -63,7 +63,7 @@ def test_rows_live_through_the_way_up_and_down_and_up_again(db):
     assert migrations.check(db) == []
     assert _rows(db) == before
     new = [table for table in Base.metadata.sorted_tables if table.name in _new_names()]
-    with db.engine.begin() as connection:
+    with everything(db).begin() as connection:
         parents = {name: rows[0]["id"] for name, rows in before.items()}
         _insert_beside(connection, new, parents)
     with pytest.raises(ConfigurationError, match="would be lost") as caught:
@@ -94,11 +94,11 @@ def _insert_beside(connection, tables, ids):
 def test_after_the_way_up_checks_and_delete_rules_act(db):
     migrations.upgrade(db)
     for wrong in (update(Trade).values(entry_price=-1), update(Trade).values(quantity=0)):
-        with pytest.raises(DBAPIError), db.engine.begin() as connection:
+        with pytest.raises(DBAPIError), everything(db).begin() as connection:
             connection.execute(wrong)
-    with pytest.raises(DBAPIError), db.engine.begin() as connection:
+    with pytest.raises(DBAPIError), everything(db).begin() as connection:
         connection.execute(update(User).values(starting_capital_cents=-1))
-    with db.engine.begin() as connection:
+    with everything(db).begin() as connection:
         assert connection.execute(select(Trade.id)).all()
         connection.execute(delete(Strategy))  # trades go along, logs stay
         assert not connection.execute(select(Trade.id)).all()
@@ -106,7 +106,7 @@ def test_after_the_way_up_checks_and_delete_rules_act(db):
 
 
 def test_rows_that_break_a_new_check_are_named_and_nothing_is_changed(db):
-    with db.engine.begin() as connection:
+    with everything(db).begin() as connection:
         connection.execute(text("UPDATE strategies SET micro_to_mini_ratio = 0"))
         connection.execute(text("UPDATE users SET account_size_cents = -5"))
     before = _rows(db)
@@ -117,7 +117,7 @@ def test_rows_that_break_a_new_check_are_named_and_nothing_is_changed(db):
     assert "ck_users_account_size_cents_not_negative" in told
     assert migrations.current(db)["platform"] == "platform_0001"
     assert _rows(db) == before
-    with db.engine.begin() as connection:
+    with everything(db).begin() as connection:
         connection.execute(text("UPDATE strategies SET micro_to_mini_ratio = 1"))
         connection.execute(text("UPDATE users SET account_size_cents = 0"))
     assert migrations.upgrade(db) == HEADS
@@ -148,7 +148,7 @@ def test_an_upgrade_that_died_in_the_middle_is_run_again(db):
 
 def test_somebody_elses_table_of_the_same_name_is_not_taken_for_ours(shared_database_url):
     with Database(shared_database_url) as db:
-        with db.engine.begin() as connection:
+        with everything(db).begin() as connection:
             connection.execute(text("CREATE TABLE benchmarks (id INTEGER PRIMARY KEY)"))
         with pytest.raises(DBAPIError, match=r"(?i)exists"):
             migrations.upgrade(db)
