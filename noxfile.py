@@ -11,6 +11,7 @@ nox.options.error_on_missing_interpreters = False
 nox.options.sessions = ["lint", "types", "contracts", "tests", "docs"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
+PEERS = ["advanced-alchemy", "asgi-correlation-id", "fastapi-pagination", "sqlakeyset"]
 
 
 @nox.session
@@ -78,7 +79,8 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure; ratios within one run, nothing fails by a number. Name some to run only those."""
-    session.install("-e", ".[test]")
-    for name in session.posargs or sorted(path.stem for path in Path("benchmarks").glob("*.py")):
+    """Measure beside peers; ratios within one run, nothing fails by a number. Name some to run only those."""
+    session.install("-e", ".[test]", *PEERS)
+    ours = [path.stem for path in Path("benchmarks").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")]
+    for name in session.posargs or sorted(ours):
         session.run("python", f"benchmarks/{name}.py")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, UniqueConstraint, event
 from sqlalchemy.engine.default import DefaultExecutionContext
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from ..clock import Clock, SystemClock
 from .partitions.making import create
@@ -59,9 +59,9 @@ def _with_partitions(table: Table, connection: Connection, **_: Any) -> None:
     create(connection, [table], clock_of(connection).now())
 
 
-def clock_of(connection: Connection) -> Clock:
-    """Return the clock of the Database that made ``connection``; the machine's where none did."""
-    clock: Clock = connection.info.get(CLOCK) or SystemClock()
+def clock_of(place: Connection | Session) -> Clock:
+    """Return the clock of the Database that made a connection or session; the machine's where none did."""
+    clock: Clock = place.info.get(CLOCK) or SystemClock()
     return clock
 
 

@@ -8,9 +8,8 @@ from sqlalchemy.orm import Session
 
 from . import soft_delete
 from .base import SoftDeleted
-from .soft_delete import ONLY_DELETED, WITH_DELETED
 
-__all__ = ["ONLY_DELETED", "WITH_DELETED", "delete", "purge", "restore"]
+__all__ = ["delete", "purge", "restore"]
 
 
 def delete(session: Session, row: Any, by: int | None) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ..clock import Clock
-from .base import CLOCK
+from .base import clock_of
 from .reading import dialect_of
 
 __all__ = ["now", "server_now"]
@@ -32,7 +31,5 @@ def now(session: Session) -> datetime:
     It is the database server's time, so that processes whose clocks differ agree on leases and due times; the clock
     of the session's Database instead where that is a simulated one.
     """
-    clock: Clock | None = session.info.get(CLOCK)
-    if clock is not None and clock.simulated:
-        return clock.now()
-    return server_now(session)
+    clock = clock_of(session)
+    return clock.now() if clock.simulated else server_now(session)

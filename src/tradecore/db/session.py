@@ -12,7 +12,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from ..errors import ConfigurationError
 from .base import MINT, Base, SoftDeleted
 from .soft_delete.hiding import hidden, hide
-from .soft_delete.marking import doom, forget, sweep
+from .soft_delete.marking import delete_bound, forget_marks, mark_deleted
 from .versions import count_up, count_up_bulk
 
 __all__ = ["TradeSession"]
@@ -70,18 +70,18 @@ def _minted(session: Session, instance: object) -> None:
 
 @event.listens_for(TradeSession, "before_flush")
 def _flushing(session: Session, *_: Any) -> None:
-    doom(session)  # first: what it marks counts as a change
+    mark_deleted(session)  # first: what it marks counts as a change
     count_up(session)
 
 
 @event.listens_for(TradeSession, "after_flush_postexec")
 def _flushed(session: Session, *_: Any) -> None:
-    sweep(session)
+    delete_bound(session)
 
 
 @event.listens_for(TradeSession, "after_soft_rollback")
 def _rolled_back(session: Session, *_: Any) -> None:
-    forget(session)
+    forget_marks(session)
 
 
 @event.listens_for(TradeSession, "do_orm_execute")

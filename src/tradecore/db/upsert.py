@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Column, Table, UniqueConstraint, func, inspect, literal_column, select, tuple_
@@ -13,9 +12,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from ..errors import UniqueViolation
 from .base import SoftDeleted, Versioned
-from .deletion import WITH_DELETED
+from .batches import batched
 from .ids import new_id
 from .reading import dialect_of
+from .soft_delete import WITH_DELETED
 
 __all__ = ["Upserted", "upsert"]
 
@@ -51,9 +51,8 @@ def upsert(
 ) -> Upserted:
     """Insert rows, or update those whose key is there; see :meth:`Repository.upsert`."""
     plan = _Plan(session, model, [attribute.key for attribute in on], update)
-    remaining = iter(rows)
     total, inserted = 0, 0
-    while chunk := list(islice(remaining, _CHUNK)):
+    for chunk in batched(rows, _CHUNK):
         total += len(chunk)
         inserted += plan.send(chunk)
     return Upserted(total, inserted if plan.counts else None)

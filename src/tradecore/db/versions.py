@@ -13,6 +13,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from ..errors import StaleVersion
 from .base import Versioned
+from .batches import batched
 from .soft_delete.hiding import WITH_DELETED
 
 __all__ = ["count_up", "count_up_bulk"]
@@ -41,8 +42,7 @@ def _compare(session: Session, kind: type[Any], rows: dict[int, Any]) -> None:
     table: Any = inspect(kind).local_table
     ids = sorted(rows)  # in one order, so that two flushes do not deadlock
     there: dict[int, int] = {}
-    for start in range(0, len(ids), _CHUNK):
-        chunk = ids[start : start + _CHUNK]
+    for chunk in batched(ids, _CHUNK):
         query = select(table.c.id, table.c.version).where(table.c.id.in_(chunk)).order_by(table.c.id).with_for_update()
         # A row that is deleted, but stays, is compared like any other.
         seen = session.connection().execute(query, execution_options={WITH_DELETED: True})

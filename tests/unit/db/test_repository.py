@@ -6,7 +6,7 @@ from sqlalchemy.orm import Mapped, joinedload
 from tests.unit.db.shelf import TABLES, Book, Books, Shelf, Shelves, book
 
 from tradecore.db import Base, Database, Repository, SoftDeleted, Versioned
-from tradecore.db.deletion import ONLY_DELETED, WITH_DELETED
+from tradecore.db.soft_delete import ONLY_DELETED, WITH_DELETED
 from tradecore.errors import Conflict, InvalidInput, NotFound, StaleVersion
 from tradecore.testing import assert_statements, refuse_loads_per_row
 

@@ -16,9 +16,8 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, Select, String, Text, inspect, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from ...clock import Clock, SystemClock
 from ...trading.exact import canonical
-from ..base import CLOCK
+from ..base import clock_of
 from ..reading import dialect_of
 from ..types import UtcDateTime
 from .cursor import Position, key_of, open_cursor, seal_cursor
@@ -155,7 +154,7 @@ class Exporter:
         """
         if after is None:
             return None
-        return open_cursor(key_of(session), self.mark, self._now(session), self.lifetime, after)
+        return open_cursor(key_of(session), self.mark, clock_of(session).now(), self.lifetime, after)
 
     def read(self, session: Session, place: Position | None) -> tuple[Chunk, Position | None]:
         """Return the chunk after ``place``, and the place after it; None at the end."""
@@ -165,13 +164,8 @@ class Exporter:
         data = self._spelled(rows, header=place is None)
         if self.compressed:
             data = gzip.compress(data, 6, mtime=0)  # a file of several members is one gzip file
-        cursor = None if end is None else seal_cursor(key_of(session), self.mark, self._now(session), end)
+        cursor = None if end is None else seal_cursor(key_of(session), self.mark, clock_of(session).now(), end)
         return Chunk(data, len(rows), cursor), end
-
-    @staticmethod
-    def _now(session: Session) -> datetime:
-        clock: Clock = session.info.get(CLOCK) or SystemClock()
-        return clock.now()
 
     def _rows(self, session: Session, place: Position | None) -> list[Any]:
         rows: list[Any] = []

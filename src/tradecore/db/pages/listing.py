@@ -11,9 +11,9 @@ from sqlalchemy import exists as sql_exists
 from sqlalchemy.orm import Session
 
 from ...errors import Conflict, NotFound
-from .. import deletion
 from ..base import Base
 from ..reading import dialect_of
+from ..soft_delete import ONLY_DELETED, WITH_DELETED
 from .loading import SHUT, Load, load_options
 from .page import Asked, OffsetPage, Page, TotalWanted, checked_limit, count_rows, read_page
 from .query import Query
@@ -28,8 +28,8 @@ Deleted: TypeAlias = Literal["no", "with", "only"]
 
 SEEN: dict[str, dict[str, bool]] = {
     "no": {},
-    "with": {deletion.WITH_DELETED: True},
-    "only": {deletion.ONLY_DELETED: True},
+    "with": {WITH_DELETED: True},
+    "only": {ONLY_DELETED: True},
 }
 _SHUT = (SHUT,)
 

@@ -13,9 +13,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 
-from ...clock import Clock, SystemClock
 from ...errors import InvalidInput
-from ..base import CLOCK
+from ..base import clock_of
 from ..reading import dialect_of
 from .cursor import Position, key_of, open_cursor, seal_cursor
 from .fingerprint import fingerprint
@@ -168,7 +167,7 @@ def read_page(session: Session, asked: Asked, *, limit: int, after: str | None, 
     Raises:
         InvalidCursor: if the cursor is not for this query; no statement is sent then.
     """
-    clock: Clock = session.info.get(CLOCK) or SystemClock()
+    clock = clock_of(session)
     dialect = dialect_of(session, asked.model)
     mark = b"" if after is None else asked.mark(dialect)
     place = None if after is None else open_cursor(key_of(session), mark, clock.now(), lifetime, after)

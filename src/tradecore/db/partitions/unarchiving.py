@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from itertools import groupby, islice
+from collections.abc import Callable
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ...errors import Conflict, InvalidInput
+from ..batches import batched
 from ..conflicts import spoken
 from ..database import Database
 from ..timeline import time_of
@@ -52,11 +53,11 @@ def restore(db: Database, table: Table, path: Path, *, step: Step = lambda _: No
         raise InvalidInput.of("archive", "other_table", f"{path.name} holds rows of {kept.head.table}")
     period = _made_ready(db, table, kept, step)
     put, there = 0, 0
-    for chunk in _chunks(contents(kept)):
+    for chunk in batched(contents(kept), CHUNK):
         new = db.run(_put, table, period, kept, chunk)
         put, there = put + new, there + len(chunk) - new
     step(f"{put} rows put back, {there} were there")
-    linked = sum(db.run(_link, table, kept, chunk) for chunk in _chunks(contents(kept, references=True)))
+    linked = sum(db.run(_link, table, kept, chunk) for chunk in batched(contents(kept, references=True), CHUNK))
     step(f"{linked} references set again")
     return Restored(put, there, linked)
 
@@ -81,11 +82,6 @@ def attach(db: Database, table: Table, period: Listed, *, step: Step = lambda _:
             f"{period.name} does not fit {table.name} any more: archive and drop it, then restore the archive"
         ) from error
     step(f"{period.name} is attached again")
-
-
-def _chunks(lines: Iterator[str]) -> Iterator[list[str]]:
-    while chunk := list(islice(lines, CHUNK)):
-        yield chunk
 
 
 def _made_ready(db: Database, table: Table, kept: Archive, step: Step) -> Listed:

@@ -5,10 +5,9 @@ A bond is a relationship with ``info={"soft_cascade": True}`` (or an ORM delete 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import ColumnElement, Computed, Table, UniqueConstraint, event, inspect, tuple_
@@ -17,10 +16,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapper, RelationshipDirection,
 from ...errors import ConfigurationError
 from ..base import LIVE_UNIQUE, SoftDeleted
 
-__all__ = ["Bond", "batched", "bonds_above", "bonds_below", "check", "key_of", "soft_models"]
+__all__ = ["MOST_KEYS", "Bond", "bonds_above", "bonds_below", "check", "key_of", "soft_models"]
 
-T = TypeVar("T")
-_CHUNK = 500
+MOST_KEYS = 500
+"""In one IN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +77,6 @@ def key_of(kind: type[Any]) -> ColumnElement[Any]:
     """Return the primary key as one expression."""
     columns = inspect(kind).primary_key
     return columns[0] if len(columns) == 1 else tuple_(*columns)
-
-
-def batched(values: Iterable[T]) -> Iterator[list[T]]:
-    """Yield ``values`` in lists short enough for one IN."""
-    rest = iter(values)
-    while chunk := list(islice(rest, _CHUNK)):
-        yield chunk
 
 
 def _cascades(relation: RelationshipProperty[Any]) -> bool:

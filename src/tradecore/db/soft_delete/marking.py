@@ -13,11 +13,22 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from ...context import current_context
 from ...errors import Conflict
 from ..base import SoftDeleted
+from ..batches import batched
 from ..ids import new_id
 from ..moment import now
-from .cascade import Bond, batched, bonds_below
+from .cascade import MOST_KEYS, Bond, bonds_below
 
-__all__ = ["BATCH", "ERASING", "Stamp", "actor", "delete_selected", "doom", "forget", "mark", "sweep"]
+__all__ = [
+    "BATCH",
+    "ERASING",
+    "Stamp",
+    "actor",
+    "delete_bound",
+    "delete_selected",
+    "forget_marks",
+    "mark",
+    "mark_deleted",
+]
 
 _MARKED = "tradecore.deleting"
 ERASING = "tradecore.erasing"
@@ -50,7 +61,7 @@ def actor() -> int | None:
     return int(name) if len(name) < 20 and int(name) <= _LARGEST else None
 
 
-def doom(session: Session) -> None:
+def mark_deleted(session: Session) -> None:
     """Before a flush: turn ``session.delete(row)`` into a mark, and refuse a row that comes back by the back door.
 
     Raises:
@@ -76,12 +87,12 @@ def mark(session: Session, rows: Iterable[Any], stamp: Stamp) -> None:
         marked.append((row, stamp))
 
 
-def forget(session: Session) -> None:
+def forget_marks(session: Session) -> None:
     """After a rollback: nothing is marked."""
     session.info.pop(_MARKED, None)
 
 
-def sweep(session: Session) -> None:
+def delete_bound(session: Session) -> None:
     """After a flush: delete what is bound to the marked rows, and let them all leave the session."""
     marked = session.info.pop(_MARKED, ())
     below: dict[Stamp, dict[Bond, set[Any]]] = defaultdict(lambda: defaultdict(set))
@@ -101,7 +112,7 @@ def _cascade(session: Session, level: dict[Bond, set[Any]], stamp: Stamp) -> Non
     while level:
         lower: dict[Bond, set[Any]] = defaultdict(set)
         for bond, anchors in level.items():
-            for chunk in batched(sorted(anchors - {None})):
+            for chunk in batched(sorted(anchors - {None}), MOST_KEYS):
                 _gather(session, bond.child, [bond.linked.in_(chunk)], lower)
                 session.execute(update(bond.child).where(bond.linked.in_(chunk)).values(stamp._asdict()))
         level = lower

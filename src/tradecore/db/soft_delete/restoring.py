@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session, aliased
 
 from ...errors import Conflict, UniqueViolation
 from ..base import SoftDeleted
+from ..batches import batched
 from ..conflicts import spoken
-from .cascade import batched, bonds_above, bonds_below, key_of, soft_models
+from .cascade import MOST_KEYS, bonds_above, bonds_below, key_of, soft_models
 from .hiding import WITH_DELETED
 
 __all__ = ["restore"]
@@ -93,7 +94,7 @@ def _below(session: Session, rows: Sequence[SoftDeleted]) -> Keys:
             fresh = keys - wanted[kind]
             wanted[kind] |= fresh
             for bond in bonds_below(kind):
-                for chunk in batched(sorted(fresh)):
+                for chunk in batched(sorted(fresh), MOST_KEYS):
                     anchors = select(bond.anchored).where(key_of(kind).in_(chunk))
                     hung = bond.linked.in_(session.execute(anchors, execution_options=_SEEN).scalars().all())
                     lower[bond.child, batch] |= _keys(session, bond.child, hung, bond.child.delete_batch == batch)
@@ -103,7 +104,7 @@ def _below(session: Session, rows: Sequence[SoftDeleted]) -> Keys:
 
 def _revive(session: Session, kind: type[Any], keys: set[Any]) -> int:
     count = 0
-    for chunk in batched(sorted(keys)):
+    for chunk in batched(sorted(keys), MOST_KEYS):
         back = update(kind).where(key_of(kind).in_(chunk), kind.deleted_at.is_not(None)).values(_LIVE)
         count += session.execute(back, execution_options=_SEEN).rowcount  # type: ignore[attr-defined]
     return count
@@ -113,7 +114,7 @@ def _refuse_under_deleted(session: Session, kind: type[Any], keys: set[Any]) -> 
     for bond in bonds_above(kind):
         parent = aliased(bond.parent)
         under = select(bond.linked).join(parent, getattr(parent, bond.anchor) == bond.linked).limit(1)
-        for chunk in batched(sorted(keys)):
+        for chunk in batched(sorted(keys), MOST_KEYS):
             found = under.where(key_of(kind).in_(chunk), parent.deleted_at.is_not(None))
             if session.execute(found, execution_options=_SEEN).first() is not None:
                 raise Conflict(

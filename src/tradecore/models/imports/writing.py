@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import column, insert, select, table
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from ...audit import record
 from ...db import now, only_reads
+from ...db.batches import batched
 from ...db.partitions import create_for, missing_for
 from ...errors import Conflict
 from ..enums import TradeSource
@@ -95,8 +95,8 @@ def write(session: Session, rows: Sequence[TradeRow], *, dry: bool = False) -> W
 
 
 def _there(session: Session, ids: Iterable[int]) -> dict[int, tuple[Identity, str]]:
-    connection, found, wanted = session.connection(), {}, iter(sorted(ids))
-    while asked := list(islice(wanted, _ASKED)):
+    connection, found = session.connection(), {}
+    for asked in batched(sorted(ids), _ASKED):
         for row in connection.execute(select(_ALL).where(_ALL.c.id.in_(asked))):
             found[row.id] = (Identity(*row[1:8]), row.source)
     return found
