@@ -125,8 +125,9 @@ def killed_at(db, number):
     """Let the process die before the ``number``-th statement from here on; return how many there were if it lived."""
     counter = itertools.count()
 
-    def count(*_):
+    def count(_, cursor, *__):
         if next(counter) == number:
+            cursor.close()  # a process that is gone leaves none behind, which the collector would warn of
             raise Crash(number)
 
     event.listen(db.engine, "before_cursor_execute", count)
@@ -136,7 +137,8 @@ def killed_at(db, number):
 def test_killed_anywhere_no_row_is_lost_and_the_next_run_finishes(db, tmp_path):
     before = everything(db)
     crashes = 0
-    for number in itertools.count(0, 7):
+    # Where there are no partitions rows are deleted chunk by chunk, which makes many more statements.
+    for number in itertools.count(0, 7 if db.dialect_name == "postgresql" else 17):
         folder = tmp_path / str(number)
         lived = False
         revive = killed_at(db, number)

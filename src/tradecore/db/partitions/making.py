@@ -10,7 +10,18 @@ from sqlalchemy import Connection, Table, text
 
 from ..timeline import id_at
 
-__all__ = ["ENOUGH_AHEAD", "Partition", "ahead", "create", "create_for", "missing_for", "names_of", "period", "plan"]
+__all__ = [
+    "ENOUGH_AHEAD",
+    "Partition",
+    "ahead",
+    "create",
+    "create_for",
+    "is_partitioned",
+    "missing_for",
+    "names_of",
+    "period",
+    "plan",
+]
 
 ENOUGH_AHEAD = 2
 """Periods that should be ready ahead; with fewer, somebody has stopped making them."""
@@ -94,7 +105,7 @@ def missing_for(connection: Connection, table: Table, moments: Iterable[datetime
         moments: of the rows.
         taken: only those that cannot be made, since a detached partition has the name.
     """
-    there = names_of(connection, table) if connection.dialect.name == "postgresql" else None
+    there = names_of(connection, table)
     if there is None:
         return set()
     missing = {one for one in (period(table, moment) for moment in moments) if one.name not in there}
@@ -123,12 +134,19 @@ def _taken(connection: Connection, partitions: Collection[Partition]) -> set[str
     }
 
 
+def is_partitioned(connection: Connection, table: Table) -> bool:
+    """Whether this very table is partitioned in this database."""
+    if connection.dialect.name != "postgresql":
+        return False
+    kind = connection.execute(
+        text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)"), {"name": table.name}
+    ).scalar()
+    return kind == "p"
+
+
 def names_of(connection: Connection, table: Table) -> set[str] | None:
     """Return the names of a table's partitions; None where the table is missing or not partitioned."""
-    kind = connection.execute(
-        text("SELECT relkind FROM pg_class WHERE oid = to_regclass(:name)"), {"name": table.name}
-    ).scalar()
-    if kind not in ("p", b"p"):
+    if not is_partitioned(connection, table):
         return None
     found = connection.execute(
         text(

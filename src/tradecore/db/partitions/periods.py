@@ -10,9 +10,9 @@ from sqlalchemy import BigInteger, Connection, Table, column, func, select, text
 from sqlalchemy import table as table_named
 
 from ..timeline import IdRange, time_of
-from .making import Partition, period, plan
+from .making import Partition, is_partitioned, period, plan
 
-__all__ = ["DETACHED", "Listed", "State", "has_partitions", "inventory", "over"]
+__all__ = ["DETACHED", "Listed", "State", "inventory", "over"]
 
 State: TypeAlias = Literal["attached", "detaching", "detached", "plain"]
 
@@ -57,7 +57,7 @@ class Listed(NamedTuple):
 
 def inventory(connection: Connection, table: Table, moment: datetime) -> list[Listed]:
     """Return the periods of ``table``, oldest first; on a plain table those between its first row and ``moment``."""
-    if has_partitions(connection, table):
+    if is_partitioned(connection, table):
         return sorted([*_attached(connection, table), *_detached(connection, table)], key=lambda one: one.low)
     return _counted(connection, table, moment)
 
@@ -65,16 +65,6 @@ def inventory(connection: Connection, table: Table, moment: datetime) -> list[Li
 def over(found: list[Listed], before: datetime, present: datetime) -> list[Listed]:
     """Return the periods that had ended at ``before``, and are not the present one."""
     return [one for one in found if one.end_at <= min(before, present)]
-
-
-def has_partitions(connection: Connection, table: Table) -> bool:
-    """Whether this very table is partitioned in this database."""
-    if connection.dialect.name != "postgresql":
-        return False
-    kind = connection.execute(
-        text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)"), {"name": table.name}
-    ).scalar()
-    return kind == "p"
 
 
 def _attached(connection: Connection, table: Table) -> list[Listed]:

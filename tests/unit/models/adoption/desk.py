@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +24,25 @@ from tradecore.models.migrations.drift import tables_of
 DECLARED = Declaration.of(old_platform.MAPPING)
 
 
+@cache
+def _first() -> Path:
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    with Database(f"sqlite:///{folder / 'first.db'}") as db:
+        old_platform.build(f"sqlite:///{folder / 'first.db'}")
+        set_aside(db)
+        migrations.upgrade(db)
+    return folder / "first.db"
+
+
 @contextmanager
 def old_and_new(url: str, *, scale: int = 1) -> Iterator[Database]:
-    """Yield a database in which the old tables were set aside and ours made."""
+    """Yield a database in which the old tables were set aside and ours made; a file is copied from the first one."""
+    if url.startswith("sqlite:///") and scale == 1:
+        shutil.copy(_first(), url.removeprefix("sqlite:///"))
+        with Database(url) as db:
+            yield db
+        return
     with Database(url) as db:
         old_platform.build(db.engine if url == "sqlite://" else url, scale=scale)
         set_aside(db)

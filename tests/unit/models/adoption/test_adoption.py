@@ -157,13 +157,13 @@ def test_without_a_rule_an_adoption_stops_and_goes_on_once_there_is_one(sqlite_u
         assert not dry.ready
         assert dry.proven
         with pytest.raises(InvalidInput, match="no rule is declared") as caught:
-            adopted(db, declaration=unruled, chunk=10)
+            adopted(db, declaration=unruled, chunk=100)
         assert caught.value.details[0]["field"] == "strategies.name"
         assert "sss" not in caught.value.message
         some = Declaration.of({**old_platform.MAPPING, "rules": {"too_long": "quarantine", "duplicate": "quarantine"}})
         with pytest.raises(InvalidInput):
-            adopted(db, declaration=some, chunk=10)
-        assert adopted(db, chunk=10).ready
+            adopted(db, declaration=some, chunk=100)
+        assert adopted(db, chunk=100).ready
         other = Declaration.of({**old_platform.MAPPING, "zone": "UTC"})
         with pytest.raises(ConfigurationError, match="another mapping"):
             adopted(db, declaration=other)
@@ -171,7 +171,7 @@ def test_without_a_rule_an_adoption_stops_and_goes_on_once_there_is_one(sqlite_u
 
 def test_chunks_of_any_size_adopt_the_same(tmp_path):
     seen = []
-    for chunk in (1000, 37):
+    for chunk in (1000, 97):
         with old_and_new(f"sqlite:///{tmp_path / f'{chunk}.db'}") as db:
             assert adopted(db, chunk=chunk).ready
             seen.append({name: sorted(map(repr, rows)) for name, rows in snapshot(db).items()})

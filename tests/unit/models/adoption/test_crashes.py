@@ -14,7 +14,7 @@ from tests.unit.models.adoption.desk import adopted, mapping_file, old_and_new, 
 from tradecore.db import Database
 from tradecore.models import migrations
 
-KILLS = 6
+KILLS = 3
 
 
 class Crash(BaseException):
@@ -73,8 +73,8 @@ def test_killed_again_and_again_it_ends_like_an_undisturbed_run(shared_database_
     with old_and_new(shared_database_url):
         pass
     words = [sys.executable, "-m", "tradecore", "db", "adopt", "--database", shared_database_url, "--apply"]
-    words += ["--backup-taken", "--progress", "--chunk", "60", "--mapping", str(mapping_file(tmp_path))]
-    dice = random.Random(shared_database_url)
+    words += ["--backup-taken", "--progress", "--chunk", "120", "--mapping", str(mapping_file(tmp_path))]
+    dice = random.Random(shared_database_url.partition(":")[0])
     kills = 0
     while True:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
