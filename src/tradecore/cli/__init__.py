@@ -25,7 +25,12 @@ COMMANDS = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tradecore", description="Reliability primitives for trading backends.")
+    parser = argparse.ArgumentParser(
+        prog="tradecore",
+        description="Reliability primitives for trading backends.",
+        epilog="`tradecore COMMAND --help` tells more. Commands that need a database take --database URL or "
+        "$TRADECORE_DATABASE_URL; exit status: 0 done, 1 something was found, 2 wrong use.",
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('tradecore')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, (module, help_line) in COMMANDS.items():

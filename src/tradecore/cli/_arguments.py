@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from ..core import TradeCore
 
-__all__ = ["add_core_arguments", "add_database_argument", "brokers_named", "core_named", "database_url"]
+__all__ = ["add_core_arguments", "add_database_argument", "add_verb", "brokers_named", "core_named", "database_url"]
 
 VARIABLE = "TRADECORE_DATABASE_URL"
 
@@ -31,6 +31,14 @@ def add_core_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a broker to serve, by its name, set up from the environment; may be given several times",
     )
+
+
+def add_verb(verbs: Any, name: str, line: str, behind: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add a verb to a command: one line says what it does, in the list of verbs and in its own help."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name, help=line, description=f"{line[0].upper()}{line[1:]}.", parents=[behind]
+    )
+    return parser
 
 
 def database_url(given: str | None) -> str:

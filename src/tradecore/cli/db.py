@@ -6,7 +6,7 @@ import argparse
 from importlib import import_module
 
 from ..errors import ConfigurationError
-from ._arguments import add_database_argument, database_url
+from ._arguments import add_database_argument, add_verb, database_url
 
 __all__ = ["add_arguments", "execute"]
 
@@ -24,12 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for place in (parser, behind):
         add_database_argument(place)
     verbs = parser.add_subparsers(dest="action", required=True, metavar="verb")
-    upgrade = verbs.add_parser("upgrade", help="make the tables this release's", parents=[behind])
+    upgrade = add_verb(verbs, "upgrade", "make the tables this release's; safe to repeat", behind)
     upgrade.add_argument("--core-only", action="store_true", help="the core's tables and not the platform's")
-    verbs.add_parser("current", help="show the revisions", parents=[behind])
-    verbs.add_parser("check", help="show every difference", parents=[behind])
-    downgrade = verbs.add_parser("downgrade", help="take the tables back to an earlier revision", parents=[behind])
-    downgrade.add_argument("--to", metavar="REVISION", help="the revision that is to remain")
+    add_verb(verbs, "current", "show the revisions", behind)
+    add_verb(verbs, "check", "show every difference between the database and this release", behind)
+    downgrade = add_verb(
+        verbs,
+        "downgrade",
+        "take the tables back to an earlier revision; without --yes only say what would be lost",
+        behind,
+    )
+    downgrade.add_argument(
+        "--to", metavar="REVISION", help="the revision that is to remain, such as platform_0001 or platform@base"
+    )
     downgrade.add_argument("--yes", action="store_true", help="do it, and lose what it says would be lost")
     for name, (module, line) in OTHERS.items():
         other = import_module(f".{module}", __package__)
@@ -47,6 +54,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.action == "check":
         findings = migrations.check(url)
         print("\n".join(findings) if findings else "the database is as it should be")
+        if any(" is at " in finding and "wanted: " in finding for finding in findings):
+            print("`tradecore db upgrade` brings the tables up to this release")
         return 1 if findings else 0
     if arguments.action == "downgrade" and not _agreed(url, arguments):
         return 1

@@ -16,13 +16,23 @@ from ._arguments import add_database_argument, database_url
 __all__ = ["add_arguments", "execute"]
 
 _SHOWN = 10  # faults on the screen
+_FIELDS = (
+    "strategy, direction, entry_at, exit_at, entry_price, exit_price, quantity, pnl or pnl_cents, "
+    "commission or commission_cents, is_test"
+)
+_WAYS_OUT = {  # what the command line has against a fault that many lines share
+    "naive_time": "give --zone, such as --zone America/New_York",
+    "ambiguous_time": "give --ambiguous earlier or later",
+    "unknown_strategy": "an import makes no strategies: make them first, by `core.setup(strategies=[...])`",
+    "repeat": "give --repeats keep if two lines that say the same are two trades",
+}
 _EVERY = 0.2, 5.0  # seconds between two lines of progress: on a terminal, in a log
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words this command understands."""
     parser.add_argument("what", choices=["trades"], help="what the file holds")
-    parser.add_argument("file", type=Path, metavar="FILE", help="CSV with a header, UTF-8")
+    parser.add_argument("file", type=Path, metavar="FILE", help=f"CSV with a header, UTF-8; its fields: {_FIELDS}")
     add_database_argument(parser)
     parser.add_argument("--strategy", metavar="S", help="the symbol or name all trades are of (default: a column)")
     parser.add_argument("--zone", metavar="Z", help="the zone of times without an offset, such as America/New_York")
@@ -32,10 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="refuse",
         help="what a time means that the clocks showed twice (default: refuse)",
     )
-    parser.add_argument("--column", action="append", default=[], metavar="FIELD=HEADER", help="a column's own header")
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=HEADER",
+        help="a column's own header, such as --column entry_at='Entry time'; may be given several times",
+    )
     parser.add_argument("--multiplier", metavar="M", help="what a point is worth: check the P&L, or reckon it")
     parser.add_argument("--net", action="store_true", help="with --multiplier: the file's P&L is after commission")
-    parser.add_argument("--repeats", choices=["refuse", "keep"], default="refuse", help="two lines that say the same")
+    parser.add_argument(
+        "--repeats",
+        choices=["refuse", "keep"],
+        default="refuse",
+        help="two lines that say the same: a fault, or two trades (default: refuse)",
+    )
     parser.add_argument(
         "--mode",
         choices=["atomic", "skip-bad"],
@@ -80,6 +101,8 @@ def _say(done: Imported, arguments: argparse.Namespace) -> None:
         print(f"columns left alone: {', '.join(_plain(name) for name in done.ignored)}")
     for fault in done.faults[:_SHOWN]:
         print(f"line {fault.line}: {f'{fault.field} ' if fault.field else ''}{fault.message} [{fault.code}]")
+    for code in sorted({fault.code for fault in done.faults} & set(_WAYS_OUT)):
+        print(f"{code}: {_WAYS_OUT[code]}")
     if len(done.faults) > _SHOWN:
         print(f"... all of them: {arguments.report or 'give --report FILE'}")
     if done.bad and arguments.mode == "atomic":

@@ -16,7 +16,7 @@ from ..core import TradeCore
 from ..models import Inbox
 from ..orders import DeadLetter, Decision, LedgerLine, OrderView
 from ..trading import Submission
-from ._arguments import add_core_arguments, core_named
+from ._arguments import add_core_arguments, add_verb, core_named
 
 __all__ = ["add_arguments", "execute"]
 
@@ -31,25 +31,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_core_arguments(place)
         place.add_argument("--json", action="store_true", help="print JSON Lines")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    listing = verbs.add_parser("list", help="orders, oldest first", parents=[behind])
+    listing = add_verb(verbs, "list", "list orders, oldest first", behind)
     listing.add_argument("--stuck", action="store_true", help="only orders whose fate is open")
     listing.add_argument(
         "--submission", choices=[state.value for state in Submission], help="only orders in this state of submission"
     )
     listing.add_argument("--signal", metavar="ID", help="only the orders of this signal")
     listing.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many, 1 to 1000 (default 100)")
-    for verb, line in (("show", "one order and every move of it"), ("cancel", "ask the broker to cancel one order")):
-        verbs.add_parser(verb, help=line, parents=[behind]).add_argument("order", help="its client order id, or its id")
-    verbs.add_parser("dead", help="signals that could not be routed", parents=[behind])
-    redrive = verbs.add_parser(
-        "redrive", help="have a dead letter routed again, after its cause was mended", parents=[behind]
-    )
+    for verb, line in (("show", "show one order and every move of it"), ("cancel", "have the broker cancel one order")):
+        add_verb(verbs, verb, line, behind).add_argument("order", help="its client order id, or its id")
+    add_verb(verbs, "dead", "list the signals that could not be routed", behind)
+    redrive = add_verb(verbs, "redrive", "have a dead letter routed again, after its cause was mended", behind)
     redrive.add_argument("uid", help="which one, as `dead` lists it")
     redrive.add_argument("--note", required=True, help="why; kept in the books")
     redrive.add_argument("--actor", default=None, help="who decides (default: the user logged in)")
-    review = verbs.add_parser("review", help="decide about an order that only a person can tell", parents=[behind])
+    review = add_verb(verbs, "review", "decide about an order that only a person can tell", behind)
     review.add_argument("order", help="its client order id, or its id")
-    review.add_argument("decision", choices=[choice.value for choice in Decision])
+    review.add_argument(
+        "decision",
+        choices=[choice.value for choice in Decision],
+        help="send_again: the broker does not have it, send it; rejected: the broker never had it, it ends here",
+    )
     review.add_argument("--note", required=True, help="why; kept in the books")
     review.add_argument("--actor", default=None, help="who decides (default: the user logged in)")
     review.add_argument(

@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces its own plugins
+    for chatty in ("alembic", "tradecore.db.pools"):  # one announces its plugins, the other every pool it closes
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     if not arguments.broker:
         raise ConfigurationError("a worker without a broker has nothing to do: give --broker NAME, such as alpaca")
     core = core_named(arguments, arguments.route)

@@ -89,3 +89,12 @@ def test_progress_is_shown_now_and_then(capsys, monkeypatch):
             meter.told(Progress("reading", lines, lines, 120))
         meter.told(Progress("writing", 120, 120, 120))
     assert capsys.readouterr().err.splitlines() == ["reading: 60 lines (50 %), 10/s", "writing: 120 lines, 10/s"]
+
+
+def test_a_fault_that_a_word_would_mend_names_the_word(desk, capsys):
+    naive = GOOD.replace("Z", "").replace("+00:00", "")
+    assert naive != GOOD
+    assert desk(f"{HEADER}\n{naive}\n") == 1
+    assert "naive_time: give --zone, such as --zone America/New_York" in capsys.readouterr().out.splitlines()
+    assert desk(f"{HEADER}\n{GOOD}\n{GOOD}\n") == 1
+    assert "repeat: give --repeats keep" in capsys.readouterr().out

@@ -1,0 +1,34 @@
+"""What `--help` says: every verb tells what it does in its own help too, and every argument has a sentence."""
+
+import argparse
+from importlib import import_module
+
+import pytest
+
+from tradecore.cli import COMMANDS, main
+
+
+def parsers(parser: argparse.ArgumentParser):
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from parsers(verb)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_verb_and_every_argument_is_explained(command):
+    module = import_module(f"tradecore.cli.{COMMANDS[command][0]}")
+    top = argparse.ArgumentParser(prog=f"tradecore {command}", description=module.__doc__)
+    module.add_arguments(top)
+    for parser in parsers(top):
+        assert parser.description, parser.prog
+        for action in parser._actions:
+            assert action.help or isinstance(action, argparse._SubParsersAction), (parser.prog, action.dest)
+
+
+def test_a_database_that_was_never_migrated_is_told_the_way_out(tmp_path, capsys):
+    assert main(["db", "check", "--database", f"sqlite:///{tmp_path}/new.db"]) == 1
+    assert "tradecore db upgrade" in capsys.readouterr().out
+    assert main(["db", "upgrade", "--core-only", "--database", f"sqlite:///{tmp_path}/new.db"]) == 0
+    assert main(["db", "check", "--database", f"sqlite:///{tmp_path}/new.db"]) == 0
