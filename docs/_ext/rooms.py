@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,6 +10,15 @@ from typing import Any
 from tests.api_snapshot import rooms
 
 PAGES = Path(__file__).parent.parent / "reference" / "rooms"
+# Modules below a room's front door that users import from.
+SHELVES = (
+    "tradecore.db.partitions",
+    "tradecore.db.soft_delete",
+    "tradecore.models.adoption",
+    "tradecore.models.imports",
+    "tradecore.models.migrations",
+    "tradecore.models.repositories",
+)
 PAGE = """# `{name}`
 
 ```{{eval-rst}}
@@ -32,7 +42,7 @@ def write(_: Any) -> None:
     PAGES.mkdir(exist_ok=True)
     wanted = {
         f"{room.__name__.removeprefix('tradecore.')}.md": page_of(room)
-        for room in rooms()
+        for room in (*rooms(), *map(import_module, SHELVES))
         if getattr(room, "__all__", None) and room.__name__ != "tradecore"
     }
     for page in PAGES.glob("*.md"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,18 @@ def test_every_promise_names_a_test_that_exists():
     assert len(named) >= 10
     for test, path in named:
         assert test in {node.name for node in house.functions(house.ROOT / path)}, test
+
+
+def test_what_a_document_imports_has_a_page_in_the_reference():
+    sys.path.insert(0, str(place := house.ROOT / "docs" / "_ext"))
+    try:
+        spec = importlib.util.spec_from_file_location("rooms_pages", place / "rooms.py")
+        pages = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(pages)
+    finally:
+        sys.path.remove(str(place))
+    known = {room.__name__ for room in pages.rooms()} | set(pages.SHELVES)
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    used = {name for text in texts for name in re.findall(r"^\s*from (tradecore[\w.]*) import", text, re.M)}
+    assert "tradecore.db.partitions" in used
+    assert used <= known
