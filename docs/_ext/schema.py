@@ -5,13 +5,14 @@ The page ``reference/schema.md`` is written anew whenever the models change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
-from svg import Drawing, Point
+from svg import HUBS, Drawing, Point
 
 from tradecore.models import NO_FOREIGN_KEY, Base
 from tradecore.models.migrations.drift import tables_of
@@ -38,6 +39,7 @@ _COLUMNS = (
     ("core",),
 )
 _WIDTH, _HALF, _STEP = 270, 96, 56
+_MANY = 5  # so many keys lead to a table that its lines need a colour
 
 
 def neighbourhoods() -> dict[str, list[Table]]:
@@ -58,8 +60,20 @@ def model_of(table: Table) -> str:
     return next(mapper.class_.__name__ for mapper in Base.registry.mappers if mapper.local_table is table)
 
 
-def drawn(columns: Sequence[Sequence[tuple[str, list[Table]]]], title: str) -> str:
-    """Draw groups of tables in columns, each group below its heading, and an arrow for every foreign key among them."""
+def hubs(keys: Iterable[ForeignKey]) -> dict[Table, str]:
+    """Return the tables that many keys lead to, with the colour that tells them apart in a crowd of lines."""
+    counted = Counter(key.column.table for key in keys)
+    crowded = [table for table, count in counted.most_common() if count >= _MANY and "partition_by" not in table.info]
+    return dict(zip(crowded, HUBS, strict=False))
+
+
+def drawn(
+    columns: Sequence[Sequence[tuple[str, list[Table]]]], title: str, targets: Collection[Table] = frozenset()
+) -> str:
+    """Draw groups of tables in columns, each group below its heading, and an arrow for every foreign key among them.
+
+    What leads away from ``targets`` is not drawn: they are there to be led to.
+    """
     places: dict[Table, Point] = {}
     headings: list[tuple[Point, str]] = []
     lowest = 0.0
@@ -72,14 +86,22 @@ def drawn(columns: Sequence[Sequence[tuple[str, list[Table]]]], title: str) -> s
             y += (len(tables) + 1) * _STEP
         lowest = max(lowest, y)
     drawing = Drawing(len(columns) * _WIDTH, lowest, title, half_width=_HALF)
-    for table, place in places.items():
-        for key in sorted(table.foreign_keys, key=lambda key: key.parent.name):
-            if key.column.table in places and key.column.table is not table:
-                drawing.arrow(place, places[key.column.table], faint=key.ondelete == "SET NULL")
+    keys = [
+        key
+        for table in places
+        if table not in targets
+        for key in sorted(table.foreign_keys, key=lambda key: key.parent.name)
+        if key.column.table in places and key.column.table is not table
+    ]
+    colours = hubs(keys)
+    for key in keys:
+        target = key.column.table
+        faint = key.ondelete == "SET NULL"
+        drawing.link(places[key.parent.table], places[target], hub=colours.get(target, ""), faint=faint)
     for place, heading in headings:
         drawing.words(place, heading)
     for table, place in places.items():
-        drawing.box(place, "", end="partition_by" in table.info)
+        drawing.box(place, "", end="partition_by" in table.info, hub=colours.get(table, ""))
         drawing.words((place[0], place[1] + 4), table.name, kind="number")
     return drawing.text()
 
@@ -99,7 +121,7 @@ def neighbourhood(name: str) -> str:
     outside = {key.column.table for table in own for key in table.foreign_keys} - set(own)
     half = (len(own) + 1) // 2 if len(own) > 4 else len(own)
     groups = [(TITLES[name], own[:half]), ("", own[half:]), ("elsewhere", sorted(outside, key=lambda t: t.name))]
-    return drawn([[group] for group in groups if group[1]], TITLES[name])
+    return drawn([[group] for group in groups if group[1]], TITLES[name], outside)
 
 
 def page() -> str:
@@ -108,8 +130,9 @@ def page() -> str:
         "# The schema",
         "",
         "Made from the models when this site is built. An arrow is a foreign key: full where the row goes along",
-        "(CASCADE) or keeps its target (RESTRICT), faint where it is let go (SET NULL). A thick frame is a table that",
-        "is partitioned on PostgreSQL. Types are PostgreSQL's; `?` may be NULL.",
+        "(CASCADE) or keeps its target (RESTRICT), faint where it is let go (SET NULL). Lines to a crowded table have",
+        "its colour; what leads away from the tables at the right, under *elsewhere*, stands in their own section.",
+        "A thick frame is a table that is partitioned on PostgreSQL. Types are PostgreSQL's; `?` may be NULL.",
         "",
     ]
     for name, tables in neighbourhoods().items():

@@ -10,6 +10,8 @@ Point: TypeAlias = tuple[float, float]
 
 HALF_WIDTH, HALF_HEIGHT = 64, 19
 
+HUBS = {"hub1": "#3b78e7", "hub2": "#d9642a", "hub3": "#2f9e5b"}  # seen on light and on dark
+
 _STYLE = """
 .tc text { font: 13px var(--font-stack, sans-serif); fill: currentColor; }
 .tc rect { fill: var(--color-background-secondary, #f8f9fb); stroke: currentColor; }
@@ -18,7 +20,11 @@ _STYLE = """
 .tc circle { fill: var(--color-background-primary, #fff); stroke: currentColor; stroke-opacity: .5; }
 .tc circle.full { fill: currentColor; } .tc circle.none { stroke-opacity: .12; }
 .tc .number { font-size: 11px; }
-"""
+""" + "\n".join(
+    f".tc rect.{name} {{ stroke: {colour}; stroke-width: 2; }} .tc path.{name} {{ stroke: {colour}; }}"
+    f" .tc path.{name}.faint {{ stroke-opacity: .45; stroke-dasharray: 4 3; }}"
+    for name, colour in HUBS.items()
+)
 
 
 class Drawing:
@@ -29,9 +35,9 @@ class Drawing:
         self.width, self.height, self.title, self.half_width = width, height, title, half_width
         self._strokes: list[str] = []
 
-    def box(self, at: Point, text: str, *, end: bool = False, doubt: bool = False) -> None:
-        """Draw a state: thick where it ends, dashed where it is in doubt."""
-        kind = "end" if end else "doubt" if doubt else ""
+    def box(self, at: Point, text: str, *, end: bool = False, doubt: bool = False, hub: str = "") -> None:
+        """Draw a state: thick where it ends, dashed where it is in doubt; a hub has a colour of its own."""
+        kind = "end" if end else "doubt" if doubt else hub
         x, y = at[0] - self.half_width, at[1] - HALF_HEIGHT
         size = f'width="{2 * self.half_width}" height="{2 * HALF_HEIGHT}" rx="8"'
         self._strokes.append(f'<rect class="{kind}" x="{x}" y="{y}" {size}/>')
@@ -54,6 +60,19 @@ class Drawing:
             self._strokes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9"/>')
             self.words((x, y + 4), label, kind="number")
 
+    def link(self, start: Point, end: Point, *, hub: str = "", faint: bool = False) -> None:
+        """Draw a line from side to side of two boxes, round those between them in one column; in its hub's colour."""
+        (x1, y1), (x2, y2) = start, end
+        out = 1 if x2 >= x1 else -1
+        ax, bx = x1 + out * self.half_width, x2 + (self.half_width if x1 == x2 else -out * self.half_width)
+        reach = min(14 + abs(y2 - y1) * 0.1, 34) if x1 == x2 else max(abs(bx - ax) * 0.45, 30)
+        to = bx + reach if x1 == x2 else bx - out * reach
+        self._strokes.append(
+            f'<path class="{f"{hub} faint".strip() if faint else hub}" '
+            f'marker-end="url(#{hub or ("faint" if faint else "head")})" '
+            f'd="M{ax:.1f} {y1:.1f} C{ax + out * reach:.1f} {y1:.1f} {to:.1f} {y2:.1f} {bx:.1f} {y2:.1f}"/>'
+        )
+
     def dot(self, at: Point, *, full: bool, same: bool) -> None:
         """Draw one field of a grid: full where legal, a ring on the diagonal."""
         kind = "full" if full else "" if same else "none"
@@ -70,16 +89,21 @@ class Drawing:
 
     def text(self) -> str:
         """Return the SVG."""
-        head = '<path d="M0 0 8 4 0 8z" style="fill:currentColor;stroke:none;{}"/>'
+        strokes = "".join(self._strokes)
+        head = '<path d="M0 0 8 4 0 8z" style="fill:{};stroke:none;opacity:{}"/>'
         markers = "".join(
             f'<marker id="{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-            f"{head.format(style)}</marker>"
-            for name, style in (("head", "opacity:.75"), ("faint", "opacity:.3"))
+            f"{head.format(colour, opacity)}</marker>"
+            for name, colour, opacity in (
+                ("head", "currentColor", ".75"),
+                ("faint", "currentColor", ".3"),
+                *((name, colour, "1") for name, colour in HUBS.items() if f'"{name}' in strokes),
+            )
         )
         size = f'viewBox="0 0 {self.width} {self.height}" style="width:100%;height:auto;max-width:{self.width}px"'
         return (
             f'<figure><svg class="tc" role="img" aria-label="{escape(self.title)}" {size}><style>{_STYLE}</style>'
-            f"<defs>{markers}</defs>{''.join(self._strokes)}</svg></figure>"
+            f"<defs>{markers}</defs>{strokes}</svg></figure>"
         )
 
 

@@ -33,6 +33,12 @@ def test_every_table_and_every_foreign_key_is_in_the_map_once(schema):
     assert drawing.count("marker-end=") == len(keys)
 
 
+def test_a_neighbourhood_draws_what_leads_away_from_its_own_tables_and_nothing_else(schema):
+    for name, own in schema.neighbourhoods().items():
+        keys = [key for table in own for key in table.foreign_keys if key.column.table is not table]
+        assert schema.neighbourhood(name).count("marker-end=") == len(keys)
+
+
 def test_no_two_boxes_of_a_drawing_lie_on_each_other(schema):
     for drawing in (schema.schema_map(), *(schema.neighbourhood(name) for name in schema.TITLES)):
         boxes = re.findall(r'<rect class="\w*" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', drawing)
