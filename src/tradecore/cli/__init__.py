@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -49,12 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.add_arguments(own)
     try:
         status: int = command.execute(own.parse_args(rest + words[1:]))
+        sys.stdout.flush()
     except TradeCoreError as error:
         problems = error.details if isinstance(error, ConfigurationError) and len(error.details) > 1 else ()
         print(f"tradecore: {'this cannot work:' if problems else error.message}", file=sys.stderr)
         for problem in problems:
             print(f"  - {problem['message']}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read, such as `head`, has enough; what is left must not fail again at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13  # as if SIGPIPE had ended it
     except OSError as error:
         print(f"tradecore: {redact_text(str(error))}", file=sys.stderr)
         return 2

@@ -125,6 +125,8 @@ def _retire(db: Database, tables: list[Table], arguments: argparse.Namespace) ->
         print(f"no period ended before {before:%Y-%m-%d}")
         return 0
     _show([one for _, one in chosen])
+    if not archives and all(one.state == "plain" for _, one in chosen):
+        raise ConfigurationError("there are no partitions to detach here: archive the periods with --drop instead")
     if not arguments.yes:
         print(f"{_would(arguments, len(chosen))}: say --yes to have it done")
         return 0
@@ -135,6 +137,8 @@ def _retire(db: Database, tables: list[Table], arguments: argparse.Namespace) ->
         except TradeCoreError as error:
             failures += 1
             print(f"{period.name}: {error.message}", file=sys.stderr)
+        except BrokenPipeError:
+            raise  # nobody reads on: nothing is wrong with the archive
         except OSError as error:
             failures += 1
             print(f"{period.name}: the archive cannot be written or read: {error.strerror}", file=sys.stderr)

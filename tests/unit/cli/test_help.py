@@ -1,6 +1,9 @@
 """What `--help` says: every verb tells what it does in its own help too, and every argument has a sentence."""
 
 import argparse
+import os
+import subprocess
+import sys
 from importlib import import_module
 
 import pytest
@@ -32,3 +35,18 @@ def test_a_database_that_was_never_migrated_is_told_the_way_out(tmp_path, capsys
     assert "tradecore db upgrade" in capsys.readouterr().out
     assert main(["db", "upgrade", "--core-only", "--database", f"sqlite:///{tmp_path}/new.db"]) == 0
     assert main(["db", "check", "--database", f"sqlite:///{tmp_path}/new.db"]) == 0
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    url = f"sqlite:///{tmp_path}/new.db"
+    assert main(["db", "upgrade", "--database", url]) == 0
+    reading, writing = os.pipe()
+    os.close(reading)  # as `| head` does once it has its lines
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "tradecore", "db", "current", "--database", url],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
