@@ -26,7 +26,7 @@ from . import partitions
 from .base import CLOCK, MINT, Base
 from .engines import Settings, arm, in_memory, parse_url
 from .ids import NODES, Mint
-from .lanes import DESPERATE
+from .lanes import DESPERATE, AsyncLane, Lane
 from .leases import Lease, acquire_at
 from .moment import server_now
 from .pages.cursor import keyed
@@ -77,6 +77,8 @@ def _count(session: Session, number: int, moment: datetime, *, first: bool) -> N
 
 class Footing:
     """The common part of the two colours of Database; holds no connection itself but the anchor of `sqlite://`."""
+
+    _lane: Lane | AsyncLane
 
     def __init__(
         self,
@@ -180,7 +182,9 @@ class Footing:
         self._pid = os.getpid()
         self._node_until = 0.0
         self.mint.node = secrets.randbelow(NODES)
-        self._inside = set()
+        self._lock, self._inside = threading.Lock(), set()
+        self.mint.part()
+        self._lane.part()
         for one in self._watches:
             one.forget()
         return True

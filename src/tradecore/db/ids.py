@@ -41,6 +41,10 @@ class Mint:
         self._sequence = 0
         self.node = secrets.randbelow(NODES) if node is None else node
 
+    def part(self) -> None:
+        """Go on in a forked process, where whoever held the lock is not."""
+        self._lock = threading.Lock()
+
     def __call__(self) -> int:
         """Return a new id."""
         milliseconds = (self._clock.now() - EPOCH) // MILLISECOND

@@ -33,6 +33,10 @@ class Lane(_Traffic):
 
     def __init__(self) -> None:
         """Nobody is on it."""
+        self.part()
+
+    def part(self) -> None:
+        """Begin anew in a forked process: who is on it, and who may hold its lock, are the parent's threads."""
         super().__init__()
         self._changed = threading.Condition()
 
@@ -60,6 +64,10 @@ class AsyncLane(_Traffic):
 
     def __init__(self) -> None:
         """Nobody is on it."""
+        self.part()
+
+    def part(self) -> None:
+        """Begin anew in a forked process: who is on it are the parent's tasks."""
         super().__init__()
         self._changed = asyncio.Event()
 

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -248,6 +249,31 @@ def test_a_fork_leaves_the_parents_connections_alone(postgres_url):
         assert db.run(lambda session: session.execute(text("SELECT pg_backend_pid()")).scalar()) == parent
         os.close(reading)
         os.close(writing)
+
+
+def test_a_fork_does_not_wait_for_threads_it_does_not_have(sqlite_url):
+    with Database(sqlite_url) as db:
+        db.run(lambda session: session.execute(text("SELECT 1")).scalar())
+        inside, over = threading.Event(), threading.Event()
+
+        def hold():
+            # What another thread may be in the middle of: every lock of the Database, alone on the lane.
+            with db._lane.turn(3), db._lane._changed, db._lock, db.mint._lock:
+                inside.set()
+                over.wait(30)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        inside.wait(30)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            db.run(lambda session: (db.mint(), session.execute(text("SELECT 1")).scalar()))
+            os._exit(0 if not db._lane.cleared and db._lane.running == 0 else 1)
+        _, status = os.waitpid(child, 0)
+        over.set()
+        thread.join()
+        assert status == 0
 
 
 _BARE = """
