@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias
@@ -117,6 +118,20 @@ def _as_json(value: Any) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":"), default=str)
 
 
+class _Connection(sqlite3.Connection):
+    """Lets its locks go when it is closed.
+
+    SQLite keeps a closed connection, and its open transaction, for as long as a cursor of it lives: in the traceback of
+    a canceled task that was the write lock of the whole database, for as long as somebody kept the exception.
+    """
+
+    def close(self) -> None:
+        """Roll back what is open, then close."""
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
+
+
 def engine_arguments(url: URL, settings: Settings, *, asynchronous: bool) -> dict[str, Any]:
     """Return what ``create_engine`` and ``create_async_engine`` are called with, but for the URL."""
     arguments: dict[str, Any] = {"echo": settings.echo, "hide_parameters": True, "json_serializer": _as_json}
@@ -129,6 +144,7 @@ def engine_arguments(url: URL, settings: Settings, *, asynchronous: bool) -> dic
             "isolation_level": None,
             "check_same_thread": False,
             "timeout": settings.lock_timeout,
+            "factory": _Connection,
         }
         if in_memory(url):  # one connection, lent to one thread or task at a time
             return arguments | {"pool_size": 1, "max_overflow": 0, "pool_timeout": settings.statement_timeout}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Mapped
 from tests.soft_models import TABLES, RoadAccount
 
@@ -116,3 +116,17 @@ def test_a_patch_does_not_delete(sqlite_url, name):
             with pytest.raises(InvalidInput, match="cannot be changed"):
                 Accounts(session).patch(row, **{name: None})
             assert Accounts(session).patch(row, owner="bob").version == 2
+
+
+def test_a_closed_connection_lets_the_write_lock_go_whoever_keeps_its_cursor(urls):
+    # What a canceled task leaves: the pool closes the connection, its traceback keeps the cursor.
+    with Database(urls[0], lock_timeout=0.5, tries=1) as db:
+        lent = db.engine.raw_connection()
+        kept = lent.cursor()
+        kept.execute("BEGIN IMMEDIATE")
+        kept.execute("SELECT id FROM test_wares")
+        assert kept.fetchone() == (1,)
+        lent.invalidate()
+        db.run(lambda session: session.execute(update(Ware).values(name="whole")) and None)
+        assert db.run(lambda session: set(session.scalars(select(Ware.name)))) == {"whole"}
+        del kept
