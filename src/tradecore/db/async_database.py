@@ -92,7 +92,7 @@ class AsyncDatabase(AsyncReader):
             expire_on_commit=False,
             info=self.belongings,
         )
-        self._lane = AsyncLane()
+        self._lane: AsyncLane = AsyncLane()
 
     async def run(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:
         """Run ``fn(session, *args, **kwargs)`` in one transaction; see :meth:`Database.run`.

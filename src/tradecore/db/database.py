@@ -110,7 +110,7 @@ class Database(Reader):
         far = replica_settings(settings)
         self.lend([create_engine(one, **engine_arguments(one, far, asynchronous=False)) for one in self.replica_urls])
         self._sessions = sessionmaker(self.engine, class_=TradeSession, expire_on_commit=False, info=self.belongings)
-        self._lane = Lane()
+        self._lane: Lane = Lane()
 
     def run(self, fn: Callable[Concatenate[Session, P], A], /, *args: P.args, **kwargs: P.kwargs) -> A:
         """Run ``fn(session, *args, **kwargs)`` in one transaction and return its answer once that is committed.

@@ -1,5 +1,6 @@
 """Partitions follow the ids' time, and are there before they are needed."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tradecore.clock import ManualClock
 from tradecore.db import AsyncDatabase, Database, historic_id, id_at
-from tradecore.db.partitions import plan
+from tradecore.db.partitions import create_for, missing_for, plan
 from tradecore.models import AuditEntry, Strategy, Trade, WebhookLog, migrations
 
 moments = st.datetimes(datetime(1960, 1, 1), datetime(2080, 1, 1), timezones=st.just(UTC))
@@ -107,3 +108,21 @@ def test_a_time_filter_on_the_id_prunes(postgres_url):
         lines = db.run(lambda session: session.execute(text(query)).scalars().all())
         assert not [line for line in lines if "tc_audit_log_2026" in line]
         assert AuditEntry.__table__.info["partition_by"] == "month"
+
+
+def test_who_waits_for_a_partition_that_somebody_else_makes_sees_it(postgres_url):
+    moments = [datetime(2011, 5, 1, tzinfo=UTC)]
+
+    def make(session):
+        made = create_for(session.connection(), Trade.__table__, moments)
+        return made, missing_for(session.connection(), Trade.__table__, moments)
+
+    with Database(postgres_url) as db, Database(postgres_url) as other, ThreadPoolExecutor(1) as threads:
+        migrations.upgrade(db)
+        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        with db.transaction() as session:
+            assert make(session) == (["trades_2011"], set())
+            second = threads.submit(other.run, make)
+            while not session.execute(waiting).scalar_one():
+                assert not second.done()
+        assert second.result() == ([], set())

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, text
 
+from ...errors import SerializationConflict
 from ..timeline import id_at
 
 __all__ = [
@@ -119,6 +120,11 @@ def _make(connection: Connection, table: Table, wanted: Sequence[Partition]) -> 
         return []
     missing = [partition for partition in wanted if partition.name not in there]
     taken = _taken(connection, missing)
+    for name in taken:
+        # Functions see what is there now; a SELECT sees what was there when the transaction began to wait.
+        of = text("SELECT pg_partition_root(to_regclass(:name)) = to_regclass(:table)")
+        if connection.execute(of, {"name": name, "table": table.name}).scalar():
+            raise SerializationConflict  # somebody made it meanwhile: who looks again sees it
     missing = [partition for partition in missing if partition.name not in taken]
     for name, low, high in missing:
         connection.execute(text(f"CREATE TABLE {name} PARTITION OF {table.name} FOR VALUES FROM ({low}) TO ({high})"))
