@@ -144,3 +144,11 @@ def test_a_database_that_is_not_there_and_one_that_refuses_are_said_plainly(sqli
 
 
 WHAT = {"action": "x", "resource_type": "y", "resource_id": "z"}
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_in_a_line(url, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    words = ("archive", "--table", "trades", "--before", "2020-01-01", "--drop", "--yes", "--to")
+    assert run(url, *words, str(tmp_path / "file" / "cold")) == 1
+    assert "trades_2019: the archive cannot be written or read: Not a directory" in capsys.readouterr().err
+    assert trades(url) == 3

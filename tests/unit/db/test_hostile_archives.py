@@ -85,6 +85,7 @@ HARM = {
     "deep": lambda lines: [lines[0], "[" * 100_000, *lines[1:]],
     "deep head": lambda lines: ["[" * 100_000, *lines[1:]],
     "ids beyond": lambda lines: [lines[0].replace('"low":"', '"low":"-9999999999999999999'), *lines[1:]],
+    "a name for the terminal": lambda lines: [lines[0].replace('"trades_2024"', '"\\u001b[2Jx"'), *lines[1:]],
     "unknown kind": lambda lines: [lines[0].replace('"direction":"text"', '"direction":"code"'), *lines[1:]],
     "reference to nowhere": _more(f'{{"tradecore_reference":["webhook_logs"],"of":["{FIRST}","1"]}}'),
     "reference out of the period": _more('{"tradecore_reference":["webhook_logs","trade_id"],"of":["7","1"]}'),

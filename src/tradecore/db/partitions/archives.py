@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 import zlib
@@ -30,6 +31,7 @@ __all__ = ["Archive", "Head", "contents", "decoded", "encoded", "file_for", "spe
 FORMAT = 1
 _LONGEST = 64 * 1024 * 1024
 """Characters of one line: a few kilobytes of gzip can hold gigabytes without a newline."""
+_NAME = re.compile(r"\w{1,64}", re.ASCII)
 _ABANDONED = 3600.0  # seconds
 _END = '{"tradecore_end":'
 _LINK = '{"tradecore_reference":'
@@ -184,6 +186,8 @@ def _head(path: Path, line: str) -> Head:
         found = Head(**said)
         if not -(2**63) <= found.low < found.high <= 2**63 or not isinstance(found.columns, dict):
             raise ValueError("no range of ids")
+        if not all(_NAME.fullmatch(name) for name in (found.table, found.partition)):
+            raise ValueError("no names")  # they are shown to people
         return found
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged(path, "its first line is not an archive's") from None
