@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tradecore.errors import InvalidInput
 from tradecore.models.imports.lines import MOST_BYTES, MOST_COLUMNS, MOST_LINES, records, scan
 
-letters = st.characters(blacklist_categories=("Cs",), blacklist_characters="\0")
-# What csv writes unquoted may hold no bare carriage return; the writer quotes those by itself.
+# No carriage returns: csv leaves them unquoted where its lines end otherwise.
+letters = st.characters(blacklist_categories=("Cs",), blacklist_characters="\0\r")
 cells = st.text(letters, max_size=12)
 rows = st.lists(st.lists(cells, min_size=2, max_size=6), min_size=1, max_size=8)
 
@@ -91,3 +91,10 @@ def test_a_letter_across_two_blocks_is_a_letter(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b"x" * ((1 << 20) - 1) + "ü".encode())
     assert scan(path).size == (1 << 20) + 1
+
+
+def test_a_file_whose_lines_end_in_a_carriage_return_alone_is_not_read_as_a_header_and_nothing_else():
+    (record,) = read(b"a,b\r1,2\r3,4\r")
+    assert (record.cells, record.fault[0]) == ([], "malformed")
+    assert read(b'"a\rb",c\n')[0].cells == ["a\rb", "c"]
+    assert [one.cells for one in read(b"a,b\r\n1,2\r\r\n")] == [["a", "b"], ["1", "2"]]

@@ -125,6 +125,9 @@ def records(file: BinaryIO, delimiter: str) -> Iterator[Record]:
         elif '"' in text:
             yield _quoted(lines, number, text, delimiter)
         elif stripped := text.rstrip("\r\n"):
+            if "\r" in stripped:  # a file of an old Mac is one line, and would bring nothing in without a word
+                yield Record(number, [], ("malformed", "is no CSV: its lines end in a carriage return alone"))
+                continue
             cells = stripped.split(delimiter, MOST_COLUMNS)
             if any(cells) or len(cells) > 1:
                 yield _bounded(number, cells)
