@@ -234,3 +234,18 @@ def test_what_is_wrong_with_the_file_as_a_whole_is_said_before_anything_is_done(
     for content, why in ((b"", "direction"), (HEADER.replace("quantity", "contracts").encode(), "quantity")):
         with pytest.raises(InvalidInput, match=why):
             import_trades(lite, put(content))
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_imported(lite, put, monkeypatch):
+    monkeypatch.setattr(importing, "BATCH", 4)
+    path = put(many(10))
+
+    def change(progress):
+        if progress.lines == 4:
+            path.write_bytes(many(11))
+
+    with pytest.raises(InvalidInput) as refused:
+        import_trades(lite, path, progress=change)
+    assert refused.value.details[0]["code"] == "changed"
+    assert stored(lite) == []
+    assert import_trades(lite, path).imported == 11

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, TypeAl
 
 from ...db import Database
 from ...db.partitions import period
-from ...errors import ConfigurationError, UniqueViolation
+from ...errors import ConfigurationError, InvalidInput, UniqueViolation
 from ...flow import Effect, Flow, Work, arun, run
 from ..results import Trade
 from .lines import Record, Text, records, scan
@@ -191,6 +191,8 @@ class _Task:
             whole = Written(imported, duplicates)
             committed = self._mode == "skip-bad" or report.lines == 0
             if self._mode == "atomic" and committed:
+                if scan(self._path) != text:  # the audit log says which file it was
+                    raise InvalidInput.of("file", "changed", "the file was changed while it was read: nothing imported")
                 whole = yield from self._all_written(spool, text)
             elif self._mode == "skip-bad" and not self._dry:
                 yield from Work(note, whole, self._facts(text))
