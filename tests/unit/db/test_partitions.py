@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tradecore.clock import ManualClock
 from tradecore.db import AsyncDatabase, Database, historic_id, id_at
-from tradecore.db.partitions import create_for, missing_for, plan
+from tradecore.db.partitions.making import create_for, missing_for, plan
 from tradecore.models import AuditEntry, Strategy, Trade, WebhookLog, migrations
 
 moments = st.datetimes(datetime(1960, 1, 1), datetime(2080, 1, 1), timezones=st.just(UTC))
