@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,14 +39,12 @@ class Road:
 ROADS: list[Road] = []
 
 
-def road(walk: Callable[[Session], bool]) -> Callable[[Session], bool]:
-    ROADS.append(Road(walk.__name__.removeprefix("by_"), walk))
+def road(walk: Callable[[Session], bool], *, closed: bool = False) -> Callable[[Session], bool]:
+    ROADS.append(Road(walk.__name__.removeprefix("by_"), walk, closed))
     return walk
 
 
-def closed(walk: Callable[[Session], bool]) -> Callable[[Session], bool]:
-    ROADS.append(Road(walk.__name__.removeprefix("by_"), walk, closed=True))
-    return walk
+closed = partial(road, closed=True)
 
 
 def titles(rows: Any) -> bool:
@@ -78,11 +78,9 @@ def by_get_of_a_loaded_row(session: Session) -> bool:
 @road
 def by_get_one(session: Session) -> bool:
     held = hold_deleted(session)
-    try:
-        session.get_one(RoadBook, DEAD)
-    except NoResultFound:
-        return held is not None
-    return False
+    with suppress(NoResultFound):
+        return session.get_one(RoadBook, DEAD) is None
+    return held is not None
 
 
 @road
@@ -381,8 +379,6 @@ def by_entity_on_a_connection(session: Session) -> bool:
 
 @closed
 def by_text(session: Session) -> bool:
-    try:
-        session.connection().exec_driver_sql("SELECT title FROM road_books").scalars().all()
-    except Exception:
-        return titles(session.execute(text("SELECT b.title FROM road_books AS b")).scalars())
-    return False
+    with suppress(Exception):
+        return session.connection().exec_driver_sql("SELECT title FROM road_books").all() is None
+    return titles(session.execute(text("SELECT b.title FROM road_books AS b")).scalars())
