@@ -141,7 +141,7 @@ def test_the_command_line_goes_back_only_when_told_twice(sqlite_url, capsys):
     assert main(["db", "downgrade", *where]) == 2
     assert "--to" in capsys.readouterr().err
     assert main(["db", "downgrade", "--to", "platform_0001", *where]) == 1
-    assert "benchmarks has 1 rows, which would be lost" in capsys.readouterr().out
+    assert "benchmarks: rows that would be lost: 1" in capsys.readouterr().out
     assert migrations.current(sqlite_url) == HEADS
     assert main(["db", "downgrade", "--to", "platform_0001", "--yes", *where]) == 0
     assert "platform_0001" in capsys.readouterr().out

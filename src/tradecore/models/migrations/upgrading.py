@@ -150,7 +150,7 @@ def _losses(connection: Connection, steps: list[Any]) -> list[str]:
         for table in step.revision.module.metadata.sorted_tables:
             made_here = len(table.columns) > 1  # else it stands there for foreign keys to lead to
             if made_here and (rows := connection.scalar(with_deleted(select(func.count()).select_from(table)))):
-                lost.append(f"{table.name} has {rows} rows, which would be lost")
+                lost.append(f"{table.name}: rows that would be lost: {rows}")
     return lost
 
 
