@@ -9,6 +9,7 @@ from tests.integration.plans import full_scans, gather_statistics
 from tradecore.db import Database, now
 from tradecore.models import Inbox, Job, JobState, OrderRecord, migrations
 from tradecore.orders.agenda import due, lag
+from tradecore.orders.waiting import wake_waiting
 from tradecore.trading import OrderStatus, Submission
 
 HISTORY = 3000
@@ -54,6 +55,7 @@ def test_looking_for_work_never_reads_the_history(db):
     for accounts in (("account-0",), ("account-0", "account-1"), ("idle",)):
         db.run(due, accounts)
         db.run(lag, accounts)
+    db.run(lambda session: wake_waiting(session, "s", "AAPL", now(session)))
     event.remove(db.engine, "before_cursor_execute", note)
     assert len(asked) > 20
     with db.engine.connect() as connection:

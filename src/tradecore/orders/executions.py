@@ -28,6 +28,7 @@ from ._journal import Journal, tell
 from ._unwritable import set_aside, unless_unwritable
 from .positions import apply_execution
 from .settings import JourneySettings
+from .waiting import wake_waiting
 
 __all__ = ["Watched", "book_fill", "bust_fill", "watch"]
 
@@ -93,13 +94,16 @@ def report(
     row = journal.row
     if not journal.stands(Submission.ACKNOWLEDGED):
         return False
+    moved = False
     if order is not None:
-        journal.report(order)
+        moved = journal.report(order)
         row.looked_at = asked_at
     # A broker may report more than was ordered: the row is bounded, what was executed is not.
     said = row.filled_quantity if order is None else max(row.filled_quantity, order.filled_quantity)
     own = booked(session, row)
     journal.due_in(_next_look(journal, said > own, said > own + _booked_before(session, row), settings))
+    if moved and said <= own:  # only for news: whoever waits for more would be woken by every look
+        wake_waiting(session, row.strategy, row.symbol, journal.at)
     return said > own
 
 
@@ -165,6 +169,7 @@ def book_fill(session: Session, order_id: int, fill: Fill) -> bool:
     row.commission_cents = (row.commission_cents or 0) + fill.commission_cents
     journal.note("fill", None, None, _fill_words(fill, realized))
     tell(session, FillBooked(order_id=order_id, execution_id=fill.execution_id, realized_pnl_cents=realized))
+    wake_waiting(session, row.strategy, row.symbol, journal.at)
     return True
 
 

@@ -39,6 +39,7 @@ from .exposure import fate_is_open, under_way
 from .intents import Origin, Recorded, client_order_id, record_order
 from .positions import has_platform, held, live_strategy
 from .settings import JourneySettings
+from .waiting import wake_waiting
 
 __all__ = ["Destination", "route_signal"]
 
@@ -121,6 +122,7 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
             since = _sent_by_from(job, inbox, signal)
             recorded.append(record_order(session, plan.request, origin, settings, denied=plan.denied, since=since))
     _finish(session, job, inbox, log_id, len(recorded), None if recorded else reason, at)
+    wake_waiting(session, signal.strategy, symbol, at)
     return tuple(recorded)
 
 
