@@ -48,6 +48,7 @@ from sqlalchemy.pool import NullPool
 
 from tradecore.db import Database, ExactDecimal, historic_id
 from tradecore.db.engines import parse_url
+from tradecore.db.soft_delete import with_deleted
 from tradecore.models import Strategy, Trade, TradeSource, migrations
 from tradecore.models.imports import import_trades
 from tradecore.models.imports.lines import records
@@ -124,7 +125,7 @@ def timed(db: Database, act: Callable[[], object], *, empty: bool = True) -> flo
     if empty:
         with db.engine.begin() as connection:
             connection.execute(
-                text("TRUNCATE TABLE trades CASCADE") if "postgres" in db.dialect_name else delete(TABLE)
+                text("TRUNCATE TABLE trades CASCADE") if "postgres" in db.dialect_name else with_deleted(delete(TABLE))
             )
     gc.collect()
     started = time.perf_counter()
@@ -148,7 +149,9 @@ def compare(kind: str, url: str, path: Path, rows: int, rounds: int) -> None:
         for _ in range(rounds):
             for name, act in ways.items():
                 times[name].append(timed(db, act, empty=name != "again"))
-                found = db.run(lambda session: session.execute(select(func.count()).select_from(TABLE)).scalar_one())
+                found = db.run(
+                    lambda session: session.execute(with_deleted(select(func.count()).select_from(TABLE))).scalar_one()
+                )
                 assert found == rows, (name, found)
         shown = "".join(f"{statistics.median(times[name]):>12.1f} s" for name in ways)
         ratio = statistics.median(one / other for one, other in zip(times["import_trades"], times["ORM"], strict=True))
