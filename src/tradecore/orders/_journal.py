@@ -21,6 +21,7 @@ from ..models import OrderEvent, OrderRecord
 from ..redact import redact
 from ..trading import IN_DOUBT, Intent, Order, OrderStatus, Submission, may_become, may_move
 from ..trading.lifecycle import Evidence
+from .waiting import wake_waiting
 
 __all__ = ["HAPPENINGS", "Journal", "due_for_claim", "is_gated", "record", "tell"]
 
@@ -119,11 +120,12 @@ class Journal:
         self.move(Submission.UNKNOWN, why, detail)
 
     def end(self, target: Submission, why: Evidence, detail: Mapping[str, Any]) -> None:
-        """Move to a submission that is an end: nobody holds it and nothing is due any more."""
+        """Move to a submission that is an end: nobody holds it, nothing is due any more, who waited for it may go."""
         self.let_go()
         self.due_in(None)
         self.row.ended_at = self.at
         self.move(target, why, detail)
+        wake_waiting(self.session, self.row.strategy, self.row.symbol, self.at)
 
     def reject(self, why: Evidence, detail: Mapping[str, Any]) -> None:
         """Move to ``REJECTED``: the broker's no is the end of an order; a cancel or replace leaves its target's be."""

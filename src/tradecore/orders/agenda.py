@@ -19,11 +19,11 @@ from ..models.enums import JobState
 from ..trading import Submission
 from ._journal import due_for_claim
 from .executions import watch
-from .intake import ROUTE_TASK
 from .resolution import resolve
 from .routing import route_signal
 from .settings import JourneySettings
 from .submission import submit, sweep_order
+from .waiting import ROUTE_TASK
 
 __all__ = ["Agenda", "Due", "Step", "due", "lag"]
 

@@ -33,10 +33,10 @@ from ._again import again
 from ._journal import tell
 from .positions import has_platform, strategy_id_of
 from .settings import JourneySettings
+from .waiting import ROUTE_TASK
 
-__all__ = ["ROUTE_TASK", "Arrival", "Kept", "accept", "read"]
+__all__ = ["Arrival", "Kept", "accept", "read"]
 
-ROUTE_TASK = "route_signal"
 READ, PREVIEW = 16_000, 2_000
 MAX_SOURCE = 100
 

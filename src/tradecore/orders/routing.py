@@ -30,7 +30,7 @@ from ..models import (
     WebhookLog,
 )
 from ..models.enums import JobState, WebhookStatus
-from ..trading import Intent, OrderRequest, Side, Signal, SignalAction, decimal
+from ..trading import Intent, OrderRequest, Side, Signal, SignalAction, Submission, decimal
 from ._again import again
 from ._journal import tell
 from .connections import connection_of
@@ -122,7 +122,9 @@ def route_job(session: Session, job_id: int, route: str | None, settings: Journe
             since = _sent_by_from(job, inbox, signal)
             recorded.append(record_order(session, plan.request, origin, settings, denied=plan.denied, since=since))
     _finish(session, job, inbox, log_id, len(recorded), None if recorded else reason, at)
-    wake_waiting(session, signal.strategy, symbol, at)
+    if all(one.submission is not Submission.RECORDED for one in recorded):
+        # Else the next exit would find it unsent and be put off again: what becomes of it will wake that one.
+        wake_waiting(session, signal.strategy, symbol, at)
     return tuple(recorded)
 
 

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from ..models import Inbox, Job
 from ..models.enums import JobState
-from .intake import ROUTE_TASK
 
-__all__ = ["wake_waiting"]
+__all__ = ["ROUTE_TASK", "wake_waiting"]
 
+ROUTE_TASK = "route_signal"
 _LOOKED_THROUGH = 200
 
 

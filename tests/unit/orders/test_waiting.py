@@ -12,6 +12,7 @@ from tradecore import Side, Signal
 from tradecore.db import now
 from tradecore.models import Inbox, Job, JobState
 from tradecore.orders.waiting import wake_waiting
+from tradecore.trading import Submission
 
 
 @pytest.fixture
@@ -29,10 +30,10 @@ def routed(w: World) -> set[str]:
         return set(session.scalars(select(Inbox.signal_id).where(Inbox.routed_at.is_not(None))))
 
 
-def wait_behind_an_outage(w: World, *exits: Signal) -> None:
+def wait_behind_an_outage(w: World, *exits: Signal, quantity: int = 10) -> None:
     """The entry cannot be sent for so long that its exits look at it every half minute only."""
     w.sim.refuses_connection(times=1000)
-    w.core.accept(entry("in", 10))
+    w.core.accept(entry("in", quantity))
     w.core.run_due()
     for one in exits:
         w.core.accept(one)
@@ -51,6 +52,17 @@ def test_a_queue_of_exits_leaves_as_soon_as_the_entry_is_filled(w: World) -> Non
     w.settle(4)  # one look at each order's fills a second; the clock alone would take up to two minutes
     assert routed(w) == {"in", *(one.id for one in exits)}
     assert [w.order(one.id).filled_quantity for one in exits] == [2, 2, 2, 2]
+
+
+def test_an_exit_hears_at_once_that_its_entry_was_refused(w: World) -> None:
+    wait_behind_an_outage(w, leave("out", 2), quantity=1_000_000)  # more than the account can pay
+    for _ in range(60):
+        if w.order("in").submission is Submission.REJECTED:
+            break
+        w.settle(1)
+    w.settle(0)  # the clock alone would leave the exit for half a minute more
+    assert w.order("in").submission is Submission.REJECTED
+    assert routed(w) == {"in", "out"}
 
 
 def test_who_waits_for_something_else_is_left_waiting(w: World) -> None:
