@@ -18,6 +18,7 @@ from .pages.query import Field, Query
 from .pools import PoolStats
 from .reading import only_reads
 from .repository import Repository
+from .sealing import Sealed, SealedText, sealed, sealed_equals
 from .shapes import Currency, Email, IpAddress, TimeOfDay, TimeZone
 from .timeline import IdRange, id_range
 from .types import Cents, EnumString, ExactDecimal, ExactString, Json, UtcDateTime, Words
@@ -51,6 +52,8 @@ __all__ = [
     "PoolStats",
     "Query",
     "Repository",
+    "Sealed",
+    "SealedText",
     "SoftDeleted",
     "TimeOfDay",
     "TimeZone",
@@ -68,6 +71,8 @@ __all__ = [
     "now",
     "one_at_a_time",
     "only_reads",
+    "sealed",
+    "sealed_equals",
     "soft_delete",
     "time_of",
 ]

@@ -17,12 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from ..clock import Clock
+from ..crypto import Keyring
 from ..errors import DeadlineExceeded
 from . import leases
 from .async_readers import AsyncReader
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
 from .database import PLATFORM_TABLE
-from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
+from .engines import Isolation, Settings, engine_arguments, unpooled_arguments
 from .footing import take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import AsyncLane
@@ -60,6 +61,7 @@ class AsyncDatabase(AsyncReader):
         held_limit: float = 60.0,
         trace_connections: bool = False,
         cursor_key: bytes | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         """Describe the database; see :class:`~tradecore.db.Database`.
 
@@ -77,14 +79,12 @@ class AsyncDatabase(AsyncReader):
             replica_wait=replica_wait,
             lag_limit=lag_limit,
             cursor_key=cursor_key,
+            keyring=keyring,
         )
         super().__init__(url, replicas, settings, clock, tries, asynchronous=True)
         self.engine = create_async_engine(self.dialled, **engine_arguments(self.dialled, settings, asynchronous=True))
         self.arm(self.engine.sync_engine)
-        far = replica_settings(settings)
-        self._far_engines = [
-            create_async_engine(one, **engine_arguments(one, far, asynchronous=True)) for one in self.replica_urls
-        ]
+        self._far_engines = [create_async_engine(one, **self.far_arguments(one)) for one in self.replica_urls]
         self.lend([engine.sync_engine for engine in self._far_engines])
         self._sessions = async_sessionmaker(
             self.engine,

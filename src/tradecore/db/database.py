@@ -16,10 +16,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..clock import Clock
+from ..crypto import Keyring
 from ..errors import DeadlineExceeded
 from . import leases
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
-from .engines import Isolation, Settings, engine_arguments, replica_settings, unpooled_arguments
+from .engines import Isolation, Settings, engine_arguments, unpooled_arguments
 from .footing import take_node
 from .holding import FIRST_LOOK, LONGEST_LOOK, Held, next_look
 from .lanes import Lane
@@ -48,7 +49,8 @@ class Database(Reader):
     No update is lost: a unit sees one state of the database, and who changes a row that was changed since is run again.
     (SQLite goes further and lets one writer in at a time: WAL, synchronous=FULL, BEGIN IMMEDIATE, foreign keys on.)
     What two units *read* they may both act on; where that matters they name a common key to
-    :func:`tradecore.db.one_at_a_time`.
+    :func:`tradecore.db.one_at_a_time`. ``serializable`` refuses every anomaly, and on PostgreSQL many innocent units
+    with them: three workers on one journey took 6 times as long, and some lost 8 times.
     """
 
     def __init__(
@@ -68,26 +70,26 @@ class Database(Reader):
         held_limit: float = 60.0,
         trace_connections: bool = False,
         cursor_key: bytes | None = None,
+        keyring: Keyring | None = None,
     ) -> None:
         """Describe the database; nothing connects before the first use.
 
         Args:
-            url: such as ``sqlite:///desk.db``, ``sqlite://`` (in memory), ``postgresql://user@host/name``,
-                ``mysql://user@host/name``.
+            url: ``sqlite:///desk.db``, ``sqlite://`` (in memory), ``postgresql://user@host/name``, ``mysql://...``.
             clock: tells ids, timestamps and, if simulated, leases; the machine's clock when left out.
             echo: log every statement.
             pool_size: connections kept open; as many again may be opened for a rush.
             statement_timeout: seconds one statement may take.
             lock_timeout: seconds to wait for a lock.
             tries: how often a unit of work is run at most.
-            isolation: on PostgreSQL and MySQL/MariaDB; ``serializable`` refuses every anomaly, and on PostgreSQL many
-                innocent units with them: three workers on one journey took 6 times as long, and some lost 8 times.
+            isolation: on PostgreSQL and MySQL/MariaDB; see above for ``serializable``.
             replicas: URLs of servers that follow this one; only :meth:`read` and :meth:`run_read` go there.
             replica_wait: seconds a replica is waited for until it has what must be seen; then the primary answers.
             lag_limit: seconds a replica may be behind and still be lent.
             held_limit: seconds after which a connection that was not given back is written to the log, once.
             trace_connections: keep the whole stack that took a connection, for that log line.
-            cursor_key: signs page cursors, 16 bytes or more; without it they are good in this process only.
+            cursor_key: signs page cursors, 16 bytes or more; without it the ring does, if there is one.
+            keyring: seals and opens sealed columns, and signs cursors; without it those are good in this process only.
 
         Raises:
             ConfigurationError: for a wrong URL, a driver that is not installed, or a cursor key that is too short.
@@ -103,12 +105,12 @@ class Database(Reader):
             replica_wait=replica_wait,
             lag_limit=lag_limit,
             cursor_key=cursor_key,
+            keyring=keyring,
         )
         super().__init__(url, replicas, settings, clock, tries, asynchronous=False)
         self.engine = create_engine(self.dialled, **engine_arguments(self.dialled, settings, asynchronous=False))
         self.arm(self.engine)
-        far = replica_settings(settings)
-        self.lend([create_engine(one, **engine_arguments(one, far, asynchronous=False)) for one in self.replica_urls])
+        self.lend([create_engine(one, **self.far_arguments(one)) for one in self.replica_urls])
         self._sessions = sessionmaker(self.engine, class_=TradeSession, expire_on_commit=False, info=self.belongings)
         self._lane: Lane = Lane()
 

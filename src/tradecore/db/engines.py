@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool
 
+from ..crypto import Keyring
 from ..errors import ConfigurationError
 from .deadlines import limit_statements
 from .pools import AsyncWatchedPool, WatchedPool
@@ -69,6 +70,7 @@ class Settings:
     lag_limit: float = 10.0
     readmit_after: float = 5.0
     cursor_key: bytes | None = field(default=None, repr=False)
+    keyring: Keyring | None = None
 
 
 def parse_url(text: str | URL, *, asynchronous: bool) -> tuple[URL, URL]:

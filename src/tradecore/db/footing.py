@@ -20,11 +20,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..clock import Clock, SystemClock
+from ..crypto import Keyring
 from ..errors import ConfigurationError
 from ..redact import redact_text
 from . import partitions
 from .base import CLOCK, MINT, Base
-from .engines import Settings, arm, in_memory, parse_url
+from .engines import Settings, arm, engine_arguments, in_memory, parse_url, replica_settings
 from .ids import NODES, Mint
 from .lanes import DESPERATE, AsyncLane, Lane
 from .leases import Lease, acquire_at
@@ -35,6 +36,7 @@ from .replicas.members import LOOK_EVERY, Replicas
 from .replicas.own_writes import Sights
 from .replicas.positions import parse_token
 from .replicas.roads import Road, watch
+from .sealing import KEYRING
 from .soft_delete.guarding import guard
 
 __all__ = ["Footing", "take_node"]
@@ -95,7 +97,7 @@ class Footing:
         self.url, self.dialled = parse_url(url, asynchronous=asynchronous)
         self.replica_urls = [self._like_primary(parse_url(one, asynchronous=asynchronous)[1]) for one in replicas]
         self.settings = settings
-        self._cursor_key = keyed(settings.cursor_key)
+        self._keys = {**keyed(settings.cursor_key, settings.keyring), KEYRING: settings.keyring}
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.tries = tries
         self.patience = 2 * settings.lock_timeout
@@ -122,7 +124,12 @@ class Footing:
     @property
     def belongings(self) -> dict[str, Any]:
         """What every connection and session carries along."""
-        return {CLOCK: self.clock, MINT: self.mint} | self._cursor_key
+        return {CLOCK: self.clock, MINT: self.mint} | self._keys
+
+    @property
+    def keyring(self) -> Keyring | None:
+        """The ring that seals and opens; None where none was given."""
+        return self.settings.keyring
 
     def _like_primary(self, url: URL) -> URL:
         if url.get_backend_name() != self.dialled.get_backend_name():
@@ -136,6 +143,11 @@ class Footing:
         watch(engine)
         self._watches.append(Watch(self.settings.held_limit, self.settings.trace_connections))
         watch_pool(engine, self._watches[-1])
+
+    def far_arguments(self, url: URL) -> dict[str, Any]:
+        """Return what the engine of a replica is made with."""
+        far = replica_settings(self.settings)
+        return engine_arguments(url, far, asynchronous=url.get_dialect().is_async)
 
     def lend(self, engines: Sequence[Engine]) -> None:
         """Have the engines of the replicas lent to who reads."""

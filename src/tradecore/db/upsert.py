@@ -15,6 +15,8 @@ from .base import SoftDeleted, Versioned
 from .batches import batched
 from .ids import new_id
 from .reading import dialect_of
+from .sealing.columns import columns_of
+from .sealing.rows import seal_rows, with_indexes
 from .soft_delete import WITH_DELETED
 
 __all__ = ["Upserted", "upsert"]
@@ -89,6 +91,9 @@ class _Plan:
         self.names: frozenset[str] | None = None
         self.statement: Any = None
         self.counts = True
+        self.sealed = columns_of(self.mapper)
+        self.indexes: list[str] = []
+        self.changed: frozenset[str] = frozenset()
 
     def _keys(self) -> tuple[tuple[Column[Any], ...], bool]:
         """Return the unique key that ``on`` means, and whether the table has others.
@@ -107,6 +112,8 @@ class _Plan:
 
     def send(self, chunk: Sequence[Mapping[str, Any]]) -> int:
         """Send one chunk, and return how many of its rows are new."""
+        if self.sealed:
+            chunk = self._with_indexes(chunk)
         if self.names is None:
             self.names = frozenset(chunk[0])
             self.statement = self._statement(self.names)
@@ -115,12 +122,19 @@ class _Plan:
         sent = [self._spelled(row) for row in chunk]
         for row, number in zip(sent, minted, strict=False):
             row["id"] = number
+        if self.sealed:
+            seal_rows(self.session, self.mapper, sent, self.names, self.on, self.changed, self.spelling)
         # The key was looked at: it leaves deleted rows out, and the minted ids are nobody's.
         self.session.execute(self.statement, sent, execution_options={WITH_DELETED: True})
         if self.others and self.dialect == "mysql":
             self._look_for_strays(chunk)
         self._refresh(chunk)
         return self._count(minted) if minted else 0
+
+    def _with_indexes(self, chunk: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        rows = [dict(row) for row in chunk]
+        self.indexes = with_indexes(self.session, self.mapper, rows, rows[0])
+        return rows
 
     def _spelled(self, row: Mapping[str, Any]) -> dict[str, Any]:
         if frozenset(row) != self.names:
@@ -142,6 +156,9 @@ class _Plan:
         if missing := set(self.on) - names:
             raise ValueError(f"every row needs {', '.join(sorted(missing))}, its key")
         given = [name for name in names if name not in self.on and name != "id"] if self.update is None else self.update
+        if self.indexes and not set(given).isdisjoint(column.key for column in self.sealed):
+            given = [*given, *(name for name in self.indexes if name not in given)]
+        self.changed = frozenset(given)
         changed = {self.columns[name].key for name in given}
         if changed:
             # What an ordinary UPDATE would set by itself, the insert has made a value of as well.

@@ -24,6 +24,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from ...crypto import Keyring
 from ...errors import ConfigurationError, InvalidCursor, InvalidInput
 
 __all__ = ["CURSOR_KEY", "CursorKey", "Position", "key_of", "keyed", "open_cursor", "seal_cursor"]
@@ -44,10 +45,14 @@ _log = logging.getLogger("tradecore.db")
 class CursorKey:
     """The secret that signs cursors; its ``repr`` shows its id only."""
 
-    __slots__ = ("_secret", "id")
+    __slots__ = ("_others", "_secret", "id")
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, others: Sequence[CursorKey] = ()) -> None:
         """Take the secret, of 16 bytes or more; what signs is derived from it.
+
+        Args:
+            secret: signs.
+            others: whose signatures are taken too.
 
         Raises:
             ConfigurationError: if it is shorter, or not bytes.
@@ -56,6 +61,11 @@ class CursorKey:
             raise ConfigurationError(f"a cursor key is bytes, {_SHORTEST_KEY} at least")
         self._secret = hmac.digest(secret, b"tradecore/cursor/1", "sha256")
         self.id = hashlib.sha256(self._secret).digest()[:4]
+        self._others = {other.id: other for other in others}
+
+    def of(self, key_id: bytes) -> CursorKey | None:
+        """Return the key that a cursor names, if its signature is taken here."""
+        return self if key_id == self.id else self._others.get(key_id)
 
     def sign(self, body: bytes) -> bytes:
         """Return the signature of ``body``."""
@@ -76,9 +86,15 @@ class _Lent:
     key: CursorKey | None = None
 
 
-def keyed(secret: bytes | None) -> dict[str, CursorKey]:
-    """Return what a Database with this cursor key leaves in the info of its sessions."""
-    return {} if secret is None else {CURSOR_KEY: CursorKey(secret)}
+def keyed(secret: bytes | None, ring: Keyring | None = None) -> dict[str, CursorKey]:
+    """Return what a Database with this cursor key, or this ring, leaves in the info of its sessions.
+
+    A ring's primary key signs; what its other keys signed is taken, so that pages go on while keys are rotated.
+    """
+    older = () if ring is None else tuple(CursorKey(key.subkey("cursor")) for key in ring.keys if key.readable)
+    if secret is not None:
+        return {CURSOR_KEY: CursorKey(secret, older)}
+    return {} if ring is None else {CURSOR_KEY: CursorKey(ring.subkey("cursor"), older)}
 
 
 def key_of(session: Session) -> CursorKey:
@@ -89,8 +105,8 @@ def key_of(session: Session) -> CursorKey:
     if _Lent.key is None:
         _Lent.key = CursorKey(secrets.token_bytes(32))
         _log.warning(
-            "no cursor_key was given to the Database: page cursors are signed by a key of this process, and neither "
-            "another process nor the next start will take them"
+            "neither a keyring nor a cursor_key was given to the Database: page cursors are signed by a key of this "
+            "process, and neither another process nor the next start will take them"
         )
     return _Lent.key
 
@@ -191,9 +207,10 @@ def open_cursor(key: CursorKey, fingerprint: bytes, moment: datetime, lifetime: 
     version, key_id, bound, issued, flags = _HEAD.unpack_from(body)
     if version != _VERSION:
         raise _refused("CURSOR_MALFORMED", "this cursor is of another version")
-    if key_id != key.id:
+    signer = key.of(key_id)
+    if signer is None:
         raise _refused("CURSOR_UNKNOWN_KEY", "this cursor was signed with a key that is not in use")
-    if not hmac.compare_digest(mac, key.sign(body)):
+    if not hmac.compare_digest(mac, signer.sign(body)):
         raise _refused("CURSOR_TAMPERED", "this cursor was changed on its way")
     if moment.timestamp() - issued > lifetime.total_seconds():
         raise _refused("CURSOR_EXPIRED", "this cursor is too old: start again from the first page")

@@ -94,7 +94,8 @@ _PARSERS: dict[type[Any], Callable[[str], Any]] = {
 
 def kind_of(kind: TypeEngine[Any]) -> type[Any]:
     """Return the Python class of a type's values; ``object`` where the type does not say."""
-    while isinstance(kind, TypeDecorator):
+    # A decorator that says what its values are is asked itself: a sealed column's are no text.
+    while isinstance(kind, TypeDecorator) and type(kind).python_type is TypeEngine.python_type:
         kind = kind.impl_instance
     try:
         return kind.python_type
