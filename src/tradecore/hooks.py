@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 __all__ = [
     "ConnectionStopped",
@@ -140,12 +141,21 @@ class _Listener:
     failed_on: set[type[Happening]] = field(default_factory=set)
 
 
+class Follower(Protocol):
+    """What makes some happenings only while somebody listens for them."""
+
+    def listeners_changed(self) -> None:
+        """Ask :meth:`Hooks.heard` again."""
+        ...
+
+
 class Hooks:
     """A list of listeners by kind of happening."""
 
     def __init__(self) -> None:
         """Start with nobody listening."""
         self._listeners: tuple[_Listener, ...] = ()
+        self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     def on(self, kind: type[H], listener: Callable[[H], object]) -> Callable[[], None]:
@@ -153,12 +163,29 @@ class Hooks:
         entry = _Listener(kind, listener)
         with self._lock:
             self._listeners = (*self._listeners, entry)
+        self._changed()
 
         def stop() -> None:
             with self._lock:
                 self._listeners = tuple(item for item in self._listeners if item is not entry)
+            self._changed()
 
         return stop
+
+    def heard(self, kind: type[Happening]) -> bool:
+        """Return whether anybody listens for ``kind``."""
+        return any(issubclass(kind, listener.kind) for listener in self._listeners)
+
+    def attach(self, follower: Follower) -> None:
+        """Tell ``follower``, held weakly, whenever somebody begins or ceases to listen."""
+        with self._lock:
+            self._followers.add(follower)
+
+    def _changed(self) -> None:
+        with self._lock:
+            followers = list(self._followers)
+        for follower in followers:
+            follower.listeners_changed()
 
     def tell(self, happening: Happening) -> None:
         """Tell every listener; their errors stay here."""

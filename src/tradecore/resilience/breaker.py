@@ -6,57 +6,71 @@ pybreaker keeps its storages, listeners, exclusions and transitions; admission a
 
 from __future__ import annotations
 
-import time
+import operator
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import datetime
 from math import inf
-from types import CoroutineType, TracebackType
+from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
 import pybreaker
 
-from ..clock import Clock, SystemClock
-from .covers import acover, cover, covered, settled
-from .judging import Matcher, judge, matchers, matches, require
-from .permits import BreakerPermit, CircuitOpenError, Outcome, Override, Snapshot
-from .telling import Teller
-from .windows import CountWindow, TimeWindow, TripRule, Window
+from ..clock import Clock
+from ..errors import Conflict
+from ..hooks import Hooks
+from .covers import coroutine, covered, plain
+from .engine import Engine
+from .events import BreakerOverridden
+from .judging import Matcher, matches
+from .permits import BreakerPermit, Override, Snapshot, Totals
+from .settings import BreakerSettings, HalfOpenPolicy, Seconds
+from .states import CLOSED, HALF_OPEN, OPEN, Store
 
 __all__ = ["CircuitBreaker"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_ENTERED: ContextVar[tuple[tuple[object, BreakerPermit], ...]] = ContextVar("tradecore_breakers", default=())
+_ENTERED: ContextVar[tuple[BreakerPermit, ...]] = ContextVar("tradecore_breakers", default=())
 
 
-class CircuitBreaker(pybreaker.CircuitBreaker):
+class CircuitBreaker(Engine):
     """Stops asking what keeps failing, and tries again with a few probes.
 
     Use it as a decorator (it follows the function's colour, generators too), by ``with`` or ``async with``, by
     :meth:`call` and :meth:`acall`, or by :meth:`acquire`. An error of the protected function is never replaced, and no
-    lock is held while it runs.
+    lock is held while it runs. Times are seconds or a ``timedelta``.
 
     Args:
         name: what is protected.
         failure_rate: opens at this share of failed calls in the window, above 0 to 1.
-        window: the window in seconds; or
+        window: the window in seconds, ten slices of it, of which the oldest leaves as a whole; or
         calls: a window of so many calls instead.
         minimum_calls: below so many calls in the window, no rate is drawn.
-        slow_after: a call that takes more seconds is slow, whatever came of it; None for no limit.
+        slow_after: a call that takes longer is slow, whatever came of it; None for no limit.
         slow_rate: opens at this share of slow calls.
         consecutive: opens also after so many failures in a row; None for never.
-        reset_timeout: seconds to stay open before a probe.
+        reset_timeout: the time to stay open before a probe.
+        reset_backoff: each further opening without a closing in between makes that time so many times as long.
+        reset_timeout_max: but never longer than this, jitter aside.
+        reset_jitter: a share by which that time is varied up and down, so that processes do not probe together; 0.1
+            where it grows and 0 where it does not, if left out.
         half_open_max_calls: how many probes may be under way together.
-        success_threshold: so many good probes close it; one failed or slow probe opens it again.
-        half_open_timeout: seconds for the probes to give a verdict, else it opens again; ``reset_timeout`` if left out.
-        call_timeout: seconds for a call, or None. A coroutine is cancelled; plain code's late result counts as failed.
+        half_open_policy: ``strict``: one failed or slow probe opens it again; ``rate``: so many probes, and then
+            ``failure_rate`` and ``slow_rate`` decide.
+        success_threshold: so many good probes close it (strict).
+        half_open_timeout: the time for the probes to give a verdict, else it opens again; left out, ``reset_timeout``.
+        call_timeout: the time for a call, or None. A coroutine is canceled; plain code's late result is returned and
+            counts as failed, and so does that of a ``with`` block. A generator's time is its reader's and never counts.
         record: the errors, or predicates on them, that count as failures.
         ignore: the errors, or predicates, that say nothing.
+        record_result: a predicate on what a function returned that makes the call a failure; the result is returned.
         clock: tells the time; the machine's when left out.
-        store: a pybreaker storage that shows the state to others; in memory when left out.
+        store: where breakers of this name meet, such as :class:`RedisVerdicts`: probes are shared, verdicts are a hint;
+            or a pybreaker storage, which makes one state of all its users. In memory when left out.
+        hooks: hear :class:`BreakerEvent` and its kinds.
         listeners: pybreaker listeners; called outside every lock, and their own errors stay theirs.
 
     Raises:
@@ -68,224 +82,80 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         name: str,
         *,
         failure_rate: float = 0.5,
-        window: float = 60.0,
+        window: Seconds = 60.0,
         calls: int | None = None,
         minimum_calls: int = 10,
-        slow_after: float | None = None,
+        slow_after: Seconds | None = None,
         slow_rate: float = 1.0,
         consecutive: int | None = None,
-        reset_timeout: float = 30.0,
+        reset_timeout: Seconds = 30.0,
+        reset_backoff: float = 1.0,
+        reset_timeout_max: Seconds = 600.0,
+        reset_jitter: float | None = None,
         half_open_max_calls: int = 1,
+        half_open_policy: HalfOpenPolicy = "strict",
         success_threshold: int = 1,
-        half_open_timeout: float | None = None,
-        call_timeout: float | None = 10.0,
+        half_open_timeout: Seconds | None = None,
+        call_timeout: Seconds | None = 10.0,
         record: Matcher | Iterable[Matcher] = Exception,
-        ignore: Iterable[Matcher] = (),
+        ignore: Matcher | Iterable[Matcher] = (),
+        record_result: Callable[[Any], bool] | None = None,
         clock: Clock | None = None,
-        store: pybreaker.CircuitBreakerStorage | None = None,
+        store: Store | None = None,
+        hooks: Hooks | None = None,
         listeners: Iterable[pybreaker.CircuitBreakerListener] = (),
     ) -> None:
         """Start closed."""
-        require(
-            (0 < failure_rate <= 1, "failure_rate must be above 0 and at most 1"),
-            (0 < slow_rate <= 1, "slow_rate must be above 0 and at most 1"),
-            (window > 0, "window must be positive seconds"),
-            (calls is None or calls > 0, "calls must be positive"),
-            (minimum_calls > 0, "minimum_calls must be positive"),
-            (consecutive is None or consecutive > 0, "consecutive must be positive"),
-            (reset_timeout > 0, "reset_timeout must be positive seconds"),
-            (half_open_max_calls > 0, "half_open_max_calls must be positive"),
-            (success_threshold > 0, "success_threshold must be positive"),
-        )
-        # The base class makes its first state inside its __init__, so what _create_new_state needs stands before it.
-        self.clock: Clock = clock if clock is not None else SystemClock()
-        minimum = min(minimum_calls, calls) if calls is not None else minimum_calls
-        self._rule = TripRule(minimum, failure_rate, slow_rate, slow_after, consecutive)
-        self.half_open_max_calls = half_open_max_calls
-        self.half_open_timeout = half_open_timeout if half_open_timeout is not None else reset_timeout
-        self.call_timeout = call_timeout
-        self._patience = min(slow_after or inf, call_timeout or inf)
-        self._record = matchers(record)
-        self._window: Window = CountWindow(calls) if calls is not None else TimeWindow(window)
-        self._begin(shared=store is not None)
-        super().__init__(
-            fail_max=consecutive if consecutive is not None else minimum,
-            reset_timeout=reset_timeout,
-            success_threshold=success_threshold,
-            exclude=list(ignore),
-            listeners=list(listeners),
-            state_storage=store,
-            name=name,
-            throw_new_error_on_trip=False,
-        )
-        self._look()
-
-    def _begin(self, shared: bool) -> None:
-        self._now = time.monotonic if type(self.clock) is SystemClock else self.clock.monotonic
-        self._shared = shared
-        self._plain = False
-        self._override: Override | None = None
-        self._generation = 0
-        self._since = self._now()
-        self._opened_at: datetime | None = None
-        self._reason = ""
-        self._row = self._inside = self._good = 0
-        self._teller = Teller(self)
-
-    def acquire(self) -> BreakerPermit:
-        """Return leave to make one call.
-
-        Raises:
-            CircuitOpenError: a new one each time, with ``retry_after``.
-        """
-        generation = self._generation  # read first: who opens it meanwhile raises it, and this permit does not vote
-        if self._plain:
-            return BreakerPermit(self, generation, False, self._now())
-        with self._lock:
-            refusal = self._refusal(self._now())
-            if refusal is None:
-                probe = self._override is None and self._state.name == pybreaker.STATE_HALF_OPEN
-                self._inside += probe
-                permit = BreakerPermit(self, self._generation, probe, self._now())
-        self._teller.tell()
-        if refusal is not None:
-            raise refusal
-        return permit
-
-    def _refusal(self, now: float) -> CircuitOpenError | None:
-        if self._override is Override.ISOLATED:
-            return self._refused("isolated", None, "a person closed it off")
-        if self._override is not None:
-            return None
-        state = self.state.name  # reads the storage: another process may have moved it
-        if state == pybreaker.STATE_OPEN and now >= self._since + self._reset_timeout:
-            super().half_open()
-            state = self._state.name
-        if state == pybreaker.STATE_HALF_OPEN and self._inside >= self.half_open_max_calls:
-            left = self._since + self.half_open_timeout - now
-            if left > 0:
-                return self._refused(state, left, "its probes are under way")
-            self._trip("its probes gave no verdict in time")
-            state = self._state.name
-        if state == pybreaker.STATE_OPEN:
-            return self._refused(state, max(0.0, self._since + self._reset_timeout - now), self._reason)
-        return None
-
-    def _refused(self, state: str, retry_after: float | None, reason: str) -> CircuitOpenError:
-        return CircuitOpenError(
-            f"{self.name} is {state}: {reason}" if reason else f"{self.name} is {state}",
-            name=str(self.name),
-            state=state,
-            opened_at=self._opened_at,
-            retry_after=retry_after,
-        )
-
-    def settle(self, permit: BreakerPermit, outcome: Outcome, error: BaseException | None) -> None:
-        """Count what came of a permit: once, and only if the breaker has not moved on since it was taken."""
-        now = self._now()
-        took = now - permit.started
-        if self._plain and outcome is Outcome.GOOD and took <= self._patience:
-            return self._settle_good(permit.generation, now, permit)
-        late = self.call_timeout is not None and took > self.call_timeout
-        with self._lock:
-            if permit.settled:
-                return None
-            permit.settled = True
-            if permit.generation == self._generation:
-                self._vote(permit, outcome, late, self._rule.is_slow(took), now)
-        if self._listeners and outcome is not Outcome.IGNORED:
-            self._teller.note("success") if outcome is Outcome.GOOD else self._teller.note("failure", error)
-        return self._teller.tell()
-
-    def _settle_good(self, generation: int, now: float, permit: BreakerPermit | None = None) -> None:
-        with self._lock:
-            if permit is not None:
-                if permit.settled:
-                    return
-                permit.settled = True
-            if generation == self._generation:
-                self._row = 0
-                # Only with a bad call in the window can a good one be what opens it.
-                if self._window.add_good(now) and (reason := self._rule.reason(self._window.tally(now), 0)):
-                    self._trip(reason)
-
-    def _vote(self, permit: BreakerPermit, outcome: Outcome, late: bool, slow: bool, now: float) -> None:
-        self._inside -= permit.probe
-        if outcome is Outcome.IGNORED or self._override is Override.DISABLED:
-            return
-        failed = outcome is Outcome.FAILED or late
-        if permit.probe:
-            self._judge_probe(failed, slow)
-        elif self._override is Override.METRICS_ONLY or self._state.name == pybreaker.STATE_CLOSED:
-            self._window.add(failed, slow or late, now)
-            self._row = self._row + 1 if failed else 0
-            reason = self._rule.reason(self._window.tally(now), self._row)
-            if reason and self._override is None:
-                self._trip(reason)
-
-    def _judge_probe(self, failed: bool, slow: bool) -> None:
-        if failed or slow:
-            self._trip("a probe failed" if failed else "a probe was slow")
-            return
-        self._good += 1
-        if self._good >= self._success_threshold:
-            super().close()
-
-    def _trip(self, reason: str) -> None:
-        self._reason = reason
-        super().open()
-
-    def judge(self, error: BaseException | None) -> Outcome:
-        """Return what ``error`` (None for a good end) says about the other side, by ``ignore`` and ``record``."""
-        return judge(error, self._record, self._excluded_exceptions)
+        given = locals()
+        settings = BreakerSettings.checked(name, {key: given[key] for key in BreakerSettings.__slots__})
+        self._entered: dict[BreakerPermit, None] = {}
+        super().__init__(name, settings, clock, store, hooks, listeners)
 
     def is_system_error(self, exception: BaseException) -> bool:
         """Return whether ``exception`` is not among the ignored ones."""
         # pybreaker asks `type(rule) is type` and so calls classes with a metaclass as predicates, which is always true.
         return not any(matches(rule, exception) for rule in self._excluded_exceptions)
 
-    def _create_new_state(self, new_state: str, prev_state: Any = None, notify: bool = False) -> Any:
-        # Every pybreaker transition passes here, ours and those seen in the storage, under the base class's lock.
-        state = super()._create_new_state(new_state, prev_state, notify=False)
-        self._generation += 1
-        self._since = self._now()
-        self._row = self._inside = self._good = 0
-        if new_state == pybreaker.STATE_OPEN:
-            self._opened_at = self.clock.now()
-        else:
-            self._window.clear()
-        self._look(new_state)
-        if notify:
-            self._teller.note("state_change", prev_state, state)
-        return state
+    def add_excluded_exception(self, exception: Any) -> None:
+        """Ignore ``exception``, a class or a predicate, from now on."""
+        super().add_excluded_exception(exception)
+        self._rules_changed()
 
-    def call(self, func: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    def remove_excluded_exception(self, exception: Any) -> None:
+        """Ignore ``exception`` no more."""
+        super().remove_excluded_exception(exception)
+        self._rules_changed()
+
+    def _rules_changed(self) -> None:
+        self._by_kind = all(isinstance(rule, type) for rule in (*self.settings.record, *self._excluded_exceptions))
+        self._judged = {}
+
+    def call(self, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:  # type: ignore[override]
         """Call a plain ``func`` under the breaker; a coroutine function belongs to :meth:`acall`."""
-        generation = self._generation
-        if not self._plain:
-            return cover(self, func, *args, **kwargs)
-        # The short way of the common case: without a permit, which is made when there is something to settle.
-        started = self._now()
-        try:
-            result = func(*args, **kwargs)
-        except BaseException as error:
-            BreakerPermit(self, generation, False, started).settle(error)
-            raise
-        now = self._now()
-        if now - started > self._patience or type(result) is CoroutineType:
-            return settled(BreakerPermit(self, generation, False, started), result)
-        self._settle_good(generation, now)
+        result: R = plain(self, func)(*args, **kwargs)
         return result
 
-    async def acall(self, func: Callable[..., Awaitable[R]], *args: Any, **kwargs: Any) -> R:
-        """Await ``func`` under the breaker, cancelled after ``call_timeout`` seconds."""
-        return await acover(self, func, *args, **kwargs)
+    async def acall(self, func: Callable[..., Awaitable[R]], /, *args: Any, **kwargs: Any) -> R:
+        """Await ``func`` under the breaker, canceled after ``call_timeout`` seconds."""
+        result: R = await coroutine(self, func)(*args, **kwargs)
+        return result
+
+    def call_async(  # type: ignore[override]
+        self, func: Callable[..., Awaitable[R]], /, *args: Any, **kwargs: Any
+    ) -> Awaitable[R]:
+        """As :meth:`acall`; pybreaker's name for it, whose own needs Tornado and holds its lock meanwhile."""
+        return self.acall(func, *args, **kwargs)
 
     @contextmanager
     def calling(self) -> Iterator[BreakerPermit]:
         """Take a permit for the block (pybreaker's spelling of ``with breaker``)."""
-        with self as permit:
+        permit = self.acquire()
+        try:
             yield permit
+        except BaseException as error:
+            permit.settle(error)
+            raise
+        permit.settle(None)
 
     @overload  # type: ignore[override]
     def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -297,20 +167,29 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
 
     def __enter__(self) -> BreakerPermit:
         """Take a permit for the block."""
-        permit = self.acquire()
-        _ENTERED.set((*_ENTERED.get(), (self, permit)))
+        return self._enter(self.acquire())
+
+    def _enter(self, permit: BreakerPermit) -> BreakerPermit:
+        self._entered[permit] = None
+        _ENTERED.set((*_ENTERED.get(), permit))
         return permit
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Settle the block's permit; the error goes on."""
         entered = _ENTERED.get()
-        place = max(number for number, (breaker, _) in enumerate(entered) if breaker is self)
-        _ENTERED.set(entered[:place] + entered[place + 1 :])
-        entered[place][1].settle(error)
+        # A block that is entered and left in two contexts (a fixture, a dependency that yields) has none in sight: then
+        # the last one that is still out there is as good.
+        permit = next((one for one in reversed(entered) if one in self._entered), None)
+        if permit is None:
+            permit = next(reversed(self._entered))
+        else:
+            _ENTERED.set(tuple(one for one in entered if one is not permit))
+        del self._entered[permit]
+        permit.settle(error)
 
     async def __aenter__(self) -> BreakerPermit:
         """Take a permit for the block."""
-        return self.__enter__()
+        return self._enter(await self.aacquire())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
@@ -318,42 +197,77 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         """Settle the block's permit; the error goes on."""
         self.__exit__(kind, error, tb)
 
-    def _look(self, state: str = pybreaker.STATE_CLOSED) -> None:
-        # Closed, nobody listens, nobody else can move it: the common case, which goes a short way.
-        listened = getattr(self, "_listeners", True)
-        self._plain = not (self._shared or self._override or listened) and state == pybreaker.STATE_CLOSED
+    @property
+    def state(self) -> Any:
+        """The state, pybreaker's object; read from a pybreaker storage where one was given."""
+        if self._mirror is not None:
+            self._adopt(self._mirror)
+            self._teller.tell()
+        return self._state
+
+    @state.setter
+    def state(self, name: str) -> None:
+        self._by_hand(name, "its state was set")
+
+    @property
+    def fail_counter(self) -> int:
+        """Failures in a row."""
+        return self._window.row if self._mirror is None else super().fail_counter
+
+    @property
+    def success_counter(self) -> int:
+        """Good probes of this half-open period."""
+        if self._mirror is not None:
+            return super().success_counter
+        return self._trial.good if self._trial is not None else 0
 
     def add_listener(self, listener: Any) -> None:
         """Tell ``listener``, a pybreaker listener, what happens from now on."""
-        with self._lock:
-            super().add_listener(listener)
-            self._look(self._state.name)
+        super().add_listener(listener)
+        self.listeners_changed()
 
     def remove_listener(self, listener: Any) -> None:
         """Tell ``listener`` no more."""
-        with self._lock:
-            super().remove_listener(listener)
-            self._look(self._state.name)
+        super().remove_listener(listener)
+        self.listeners_changed()
 
     def open(self) -> bool:
-        """Open it by hand, for ``reset_timeout``; :meth:`isolate` keeps it shut until a person says otherwise."""
-        with self._lock:
-            self._trip("opened by hand")
-        self._teller.tell()
+        """Open it by hand, for ``reset_timeout``; :meth:`isolate` keeps it shut until a person says otherwise.
+
+        Raises:
+            Conflict: if it is isolated, disabled or for metrics only: :meth:`restore` it first.
+        """
+        self._by_hand(OPEN, "opened by hand")
         return False
 
     def close(self) -> None:
-        """Close it: calls pass again, and the window starts empty."""
-        super().close()
-        self._teller.tell()
+        """Close it, also if it is isolated: calls pass again, and the window starts empty.
+
+        Raises:
+            Conflict: if it is disabled or for metrics only: :meth:`restore` it first.
+        """
+        if self._override is Override.ISOLATED:
+            self.restore()
+        else:
+            self._by_hand(CLOSED, "closed by hand")
 
     def half_open(self) -> None:
-        """Half-open it: the next calls are probes."""
-        super().half_open()
+        """Half-open it: the next calls are probes.
+
+        Raises:
+            Conflict: if it is isolated, disabled or for metrics only: :meth:`restore` it first.
+        """
+        self._by_hand(HALF_OPEN, "half-opened by hand")
+
+    def _by_hand(self, state: str, why: str) -> None:
+        with self._lock:
+            if self._override is not None:
+                raise Conflict(f"the breaker {self.name} is {self._override}: restore() it first")
+            self._move(state, why)
         self._teller.tell()
 
     def isolate(self) -> None:
-        """Refuse every call until :meth:`restore`."""
+        """Refuse every call until :meth:`restore` or :meth:`close`."""
         self._set_override(Override.ISOLATED)
 
     def disable(self) -> None:
@@ -371,7 +285,12 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
     def _set_override(self, override: Override | None) -> None:
         with self._lock:
             self._override = override
-            super().close()
+            if BreakerOverridden in self._teller.wanted:
+                self._teller.note(BreakerOverridden, generation=self._generation, override=override or "")
+            self._why = f"{override} by hand" if override else "restored by hand"
+            self._state = self._create_new_state(CLOSED, prev_state=self._state, notify=True)
+            if self._mirror is None:  # what one process is told to do is not what the others are to do
+                self._state_storage.state = CLOSED
         self._teller.tell()
 
     @property
@@ -380,11 +299,12 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
         return self._override
 
     def snapshot(self) -> Snapshot:
-        """Return the breaker as it is now."""
+        """Return the breaker as it is now; no store is asked for it."""
+        peers = self._verdicts.peers(self) if self._verdicts is not None else None
         with self._lock:
             now = self._now()
             tally = self._window.tally(now)
-            shut = self._override is None and self._state.name == pybreaker.STATE_OPEN
+            shut = self._override is None and self._state.name == OPEN and self._shut_until > -inf
             return Snapshot(
                 name=str(self.name),
                 state=self._state.name,
@@ -394,6 +314,25 @@ class CircuitBreaker(pybreaker.CircuitBreaker):
                 failure_rate=tally.failed / tally.calls if tally.calls else 0.0,
                 slow_rate=tally.slow / tally.calls if tally.calls else 0.0,
                 reason=self._reason,
-                retry_after=max(0.0, self._since + self._reset_timeout - now) if shut else None,
+                retry_after=max(0.0, self._shut_until - now) if shut else None,
                 opened_at=self._opened_at,
+                totals=self._totals(),
+                peers=peers,
             )
+
+    def _totals(self) -> Totals:
+        succeeded, failed, slow = self._past
+        window = self._window
+        return Totals(
+            succeeded=succeeded + window.count - window.failed,
+            failed=failed + window.failed,
+            slow=slow + window.slow,
+            ignored=self._ignored,
+            late=self._late,
+            refused=sys.maxsize - 1 - operator.length_hint(self._refused),
+        )
+
+    def __repr__(self) -> str:
+        """Show the name, the state and every setting."""
+        settings = ", ".join(f"{key}={getattr(self.settings, key)!r}" for key in BreakerSettings.__slots__)
+        return f"<CircuitBreaker {self.name!r} {self._override or self._state.name}: {settings}>"

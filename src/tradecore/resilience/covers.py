@@ -2,129 +2,174 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import wraps
 from types import CoroutineType
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from ..clock import Clock
-from .permits import BreakerPermit
+from .judging import holds
+from .permits import BreakerPermit, Outcome
+from .timeouts import TimeLimit
 
-__all__ = ["acover", "cover", "covered", "settled"]
+if TYPE_CHECKING:
+    from .breaker import CircuitBreaker
+
+__all__ = ["coroutine", "covered", "plain"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Guard(Protocol):
-    """What hands out permits."""
-
-    clock: Clock
-    call_timeout: float | None
-
-    def acquire(self) -> BreakerPermit:
-        """Return a permit, or refuse."""
-        ...
-
-    def call(self, func: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-        """Call a plain function under a permit."""
-        ...
+def covered(guard: CircuitBreaker, function: Callable[P, R]) -> Callable[P, R]:
+    """Return ``function`` under a permit for each call, in its own colour; generators settle when they are closed."""
+    if _is(inspect.isasyncgenfunction, function):
+        shape: Callable[..., Any] = _async_generator(guard, function)
+    elif _is(inspect.isgeneratorfunction, function):
+        shape = _generator(guard, function)
+    elif _is(inspect.iscoroutinefunction, function):
+        shape = coroutine(guard, cast("Callable[..., Awaitable[Any]]", function))
+    else:
+        shape = plain(guard, function)
+    return cast("Callable[P, R]", wraps(function)(shape))
 
 
-def cover(guard: Guard, function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-    """Call ``function`` under a permit."""
-    permit = guard.acquire()
+def _is(colour: Callable[[Any], bool], function: Any) -> bool:
+    """Return whether a function, or an object that is called like one, has a colour."""
+    return colour(function) or (not inspect.isroutine(function) and colour(getattr(function, "__call__", None)))  # noqa: B004
+
+
+def _guarded(
+    guard: CircuitBreaker,
+    permit: BreakerPermit,
+    function: Callable[..., R],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> R:
+    if guard._teller.announces:
+        guard._teller.announce(function, args, kwargs)
     try:
+        permit.start()
         result = function(*args, **kwargs)
     except BaseException as error:
         permit.settle(error)
         raise
-    return settled(permit, result)
+    return _settled(guard, permit, result)
 
 
-def settled(permit: BreakerPermit, result: R) -> R:
-    """Settle the permit of a plain call that returned, and return its result."""
+def _settled(guard: CircuitBreaker, permit: BreakerPermit, result: R) -> R:
     if isinstance(result, CoroutineType):
         # The stock breaker counts the coroutine object as a success before it has begun.
         permit.give_back()
         result.close()
         raise TypeError("a coroutine function needs acall(), or the decorator")
-    permit.succeed()
+    return _accepted(guard, permit, result)
+
+
+def _accepted(guard: CircuitBreaker, permit: BreakerPermit, result: R) -> R:
+    wrong = guard.settings.record_result
+    bad = wrong is not None and holds(wrong, result, otherwise=False)
+    guard.settle(permit, Outcome.FAILED if bad else Outcome.GOOD, None)
     return result
 
 
-async def acover(guard: Guard, function: Callable[..., Awaitable[R]], *args: Any, **kwargs: Any) -> R:
-    """Await ``function`` under a permit and the guard's time-out."""
-    permit = guard.acquire()
-    limit = guard.call_timeout
-    try:
-        if limit is None:
-            result = await function(*args, **kwargs)
-        else:
-            async with asyncio.timeout(guard.clock.real(limit)):
-                result = await function(*args, **kwargs)
-    except BaseException as error:
-        permit.settle(error)
-        raise
-    permit.succeed()
-    return result
+def plain(guard: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a plain function that calls ``function``: a good call in a closed breaker takes no lock and no permit."""
+    now, patience = guard._now, guard._patience
 
-
-def covered(guard: Guard, function: Callable[P, R]) -> Callable[P, R]:
-    """Return ``function`` under a permit for each call, in its own colour; generators settle when they are closed."""
-    shape: Callable[..., Any]
-    if inspect.iscoroutinefunction(function):
-        shape = _coroutine(guard, function)
-    elif inspect.isasyncgenfunction(function):
-        shape = _async_generator(guard, function)
-    elif inspect.isgeneratorfunction(function):
-        shape = _generator(guard, function)
-    else:
-        shape = _plain(guard, function)
-    return cast("Callable[P, R]", wraps(function)(shape))
-
-
-def _plain(guard: Guard, function: Callable[..., Any]) -> Callable[..., Any]:
     def plain(*args: Any, **kwargs: Any) -> Any:
-        return guard.call(function, *args, **kwargs)
+        window = guard._short
+        if window is None:
+            return _guarded(guard, guard.acquire(), function, args, kwargs)
+        started = now()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            guard._ended_badly(window, started, error)
+            raise
+        ended = now()
+        if ended - started > patience or type(result) is CoroutineType:
+            return _settled(guard, BreakerPermit(guard, window.generation, False, started), result)
+        number = next(window.numbers)
+        if number == window.decisive or ended >= window.turn:
+            guard._consider(window, number, ended)
+        return result
 
     return plain
 
 
-def _coroutine(guard: Guard, function: Callable[..., Any]) -> Callable[..., Any]:
+def coroutine(guard: CircuitBreaker, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    """Return a coroutine function that awaits ``function`` under a permit and the breaker's time-out."""
+    limit = guard.call_timeout
+    seconds = None if limit is None else guard.clock.real(limit)
+
+    now, patience = guard._now, guard._patience
+
     async def coroutine(*args: Any, **kwargs: Any) -> Any:
-        return await acover(guard, function, *args, **kwargs)
+        window = guard._short
+        permit = None
+        if window is None:
+            permit = await guard.aacquire()
+            if guard._teller.announces:
+                guard._teller.announce(function, args, kwargs)
+            permit.start()
+        started = now()
+        try:
+            if seconds is None:
+                result = await function(*args, **kwargs)
+            else:
+                with TimeLimit(seconds):
+                    result = await function(*args, **kwargs)
+        except BaseException as error:
+            if window is not None:
+                guard._ended_badly(window, started, error)
+            elif permit is not None:
+                permit.settle(error)
+            raise
+        ended = now()
+        if window is None or ended - started > patience:
+            generation = window.generation if window is not None else 0
+            return _accepted(guard, permit or BreakerPermit(guard, generation, False, started), result)
+        number = next(window.numbers)
+        if number == window.decisive or ended >= window.turn:
+            guard._consider(window, number, ended)
+        return result
 
     return coroutine
 
 
-def _generator(guard: Guard, function: Callable[..., Any]) -> Callable[..., Any]:
+# A generator's time is its reader's: it is neither slow nor late, so its clock starts when it ends.
+
+
+def _generator(guard: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., Any]:
     def generator(*args: Any, **kwargs: Any) -> Any:
         permit = guard.acquire()
         try:
             result = yield from function(*args, **kwargs)
         except BaseException as error:
+            permit.start()
             permit.settle(error)
             raise
+        permit.start()
         permit.settle(None)
         return result
 
     return generator
 
 
-def _async_generator(guard: Guard, function: Callable[..., Any]) -> Callable[..., Any]:
+def _async_generator(guard: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., Any]:
     async def async_generator(*args: Any, **kwargs: Any) -> Any:
-        permit = guard.acquire()
+        permit = await guard.aacquire()
         try:
             async with aclosing(function(*args, **kwargs)) as items:
                 async for item in items:
                     yield item
         except BaseException as error:
+            permit.start()
             permit.settle(error)
             raise
+        permit.start()
         permit.settle(None)
 
     return async_generator

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pybreaker import CircuitBreakerError
 
-from ..errors import BulkheadFull, ConfigurationError, RateLimited
+from ..errors import BulkheadFull, ConfigurationError, Draining, RateLimited
 from .permits import Outcome
 
-__all__ = ["Matcher", "judge", "matchers", "matches", "require"]
+__all__ = ["Matcher", "holds", "judge", "matchers", "matches", "require"]
 
 Matcher = type[BaseException] | Callable[[BaseException], bool]
+
+_REFUSALS = (RateLimited, BulkheadFull, Draining, CircuitBreakerError)
+_log = logging.getLogger("tradecore.resilience")
+_broken: set[int] = set()
 
 
 def require(*rules: tuple[bool, str]) -> None:
@@ -30,9 +35,20 @@ def matchers(rules: Matcher | Iterable[Matcher]) -> tuple[Matcher, ...]:
     return (rules,) if isinstance(rules, type) or callable(rules) else tuple(rules)
 
 
-def matches(rule: Any, error: BaseException) -> bool:
-    """Return whether ``error`` is of the type ``rule``, or satisfies it."""
-    return isinstance(error, rule) if isinstance(rule, type) else bool(rule(error))
+def matches(rule: Any, error: BaseException, *, otherwise: bool = False) -> bool:
+    """Return whether ``error`` is of the type ``rule``, or satisfies it; ``otherwise`` if a predicate itself raises."""
+    return isinstance(error, rule) if isinstance(rule, type) else holds(rule, error, otherwise=otherwise)
+
+
+def holds(predicate: Callable[[Any], object], thing: Any, *, otherwise: bool) -> bool:
+    """Return whether ``predicate`` says yes; one that raises is reported once, and the caller still has his answer."""
+    try:
+        return bool(predicate(thing))
+    except Exception:
+        if id(predicate) not in _broken:
+            _broken.add(id(predicate))
+            _log.exception("the predicate %r of a breaker failed; said once", predicate)
+        return otherwise
 
 
 def judge(error: BaseException | None, record: Sequence[Any], ignore: Sequence[Any]) -> Outcome:
@@ -44,7 +60,12 @@ def judge(error: BaseException | None, record: Sequence[Any], ignore: Sequence[A
     """
     if error is None:
         return Outcome.GOOD
-    refusal = isinstance(error, RateLimited | BulkheadFull | CircuitBreakerError)
-    if not isinstance(error, Exception) or refusal or any(matches(rule, error) for rule in ignore):
+    if not isinstance(error, Exception) or isinstance(error, _REFUSALS):
         return Outcome.IGNORED
-    return Outcome.FAILED if any(matches(rule, error) for rule in record) else Outcome.GOOD
+    for rule in ignore:
+        if matches(rule, error):
+            return Outcome.IGNORED
+    for rule in record:
+        if matches(rule, error, otherwise=True):
+            return Outcome.FAILED
+    return Outcome.GOOD
