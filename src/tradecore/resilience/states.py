@@ -155,7 +155,8 @@ class States(pybreaker.CircuitBreaker):
             moved = {"old": before, "new": new_state, "why": self._why, "generation": self._generation}
             self._teller.note(BreakerMoved, (prev_state, state), **moved)
         self._why = "its state was set"
-        self._tell_peers()
+        if prev_state is not None:
+            self._tell_peers()
         return state
 
     def _retire_window(self) -> None:
