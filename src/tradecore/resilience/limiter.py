@@ -2,66 +2,42 @@
 
 The log is exact: it holds the instants of the last n calls, and a call goes when the n-th before it is a whole
 period old. Token buckets and fixed windows let nearly twice the limit through around an edge, and exchanges answer
-that with a ban.
+that with a ban. Who wants one of them all the same chooses its strategy.
 """
 
 from __future__ import annotations
 
-import inspect
-import threading
-from collections import deque
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar, cast
-
-from limits import parse
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError, RateLimited
+from ..flow import arun, run
+from ..hooks import Hooks
+from .decisions import Decision
+from .limit_events import LimiterBlocked, TurnPassed, TurnRefused
+from .line import Turn
+from .memory import MemoryStore
+from .outage import desk_of
+from .pacing import paced
+from .passing import Passage
+from .rates import Outage, Strategy, check_cost, key_of, policies_of
+
+if TYPE_CHECKING:
+    from .redis_store import RedisStore
 
 __all__ = ["RateLimiter", "Turn"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Guards against a float that rounds a due time down: sleeping a hair longer is free, going early is not.
-_TICK = 1e-6
-
-
-class Turn:
-    """A place in the queue of a limiter, and later the proof of having passed it.
-
-    Attributes:
-        at: the monotonic instant at which it passed, or None while it waits.
-        weight: how many calls it is worth.
-    """
-
-    __slots__ = ("_limiter", "at", "weight")
-
-    def __init__(self, limiter: RateLimiter, weight: int) -> None:
-        """Stand for ``weight`` calls."""
-        self._limiter = limiter
-        self.weight = weight
-        self.at: float | None = None
-
-    def wait(self) -> float:
-        """Return the seconds still to wait; 0 once it has passed. Ask again after waiting: others may come late."""
-        return self._limiter._wait_of(self)
-
-    def give_back(self) -> None:
-        """Leave the queue, or hand back a turn that was not used; doing so twice does nothing."""
-        self._limiter._take_back(self)
-
-    def __repr__(self) -> str:
-        """Show whether it has passed."""
-        return f"<Turn {'waiting' if self.at is None else f'at {self.at:.3f}'}>"
-
 
 class RateLimiter:
-    """At most so many calls in any period, for threads and tasks alike.
+    """At most so many calls in any period, for threads and tasks alike, and for processes that share a store.
 
-    Use it as a decorator (it follows the function's colour), with ``with`` or ``async with``, or by its methods::
+    Use it as a decorator (it follows the function's colour), with ``with`` or ``async with``, by :meth:`call` and
+    :meth:`acall`, or by its other methods::
 
         pace = RateLimiter("200/minute", key="alpaca:orders")
 
@@ -69,147 +45,202 @@ class RateLimiter:
         async def quote(symbol: str) -> Quote: ...
 
     Args:
-        rate: in the notation of the ``limits`` library: ``"200/minute"``, ``"10 per 5 seconds"``.
-        key: what is limited, for people.
+        rate: in the notation of the ``limits`` library: ``"200/minute"``, ``"10 per 5 seconds"``; of several,
+            ``"10/second; 200/minute"``, each holds.
+        key: what is limited, for people and for the store.
+        strategy: ``exact-log``, ``gcra``, ``fixed-window`` or ``sliding-window-counter``.
+        burst: how many may pass at once under ``gcra``; all of the rate's when left out.
+        store: ``memory://``, ``redis://...``, or a store that is shared with others.
+        on_outage: while a shared store does not answer: ``local`` paces by this process' share, ``open`` lets
+            everything pass, ``closed`` waits until it answers.
+        processes: among how many processes the limit is shared in that case.
         clock: tells the time and waits; the machine's when left out.
+        hooks: hear what passed, was refused and was blocked; outside every lock.
 
     Raises:
-        ConfigurationError: if ``rate`` cannot be read.
+        ConfigurationError: listing everything that cannot be.
     """
 
-    def __init__(self, rate: str, *, key: str = "", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        rate: str,
+        *,
+        key: str = "",
+        strategy: Strategy = "exact-log",
+        burst: int | None = None,
+        store: str | MemoryStore | RedisStore = "memory://",
+        on_outage: Outage = "local",
+        processes: int = 1,
+        clock: Clock | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
         """Start with an empty log."""
-        try:
-            item = parse(rate)
-        except ValueError:
-            raise ConfigurationError(f'the rate {rate!r} cannot be read: write it like "200/minute"') from None
+        self.policies = policies_of(key, rate, strategy, burst)
         self.rate = rate
         self.key = key
-        self.limit: int = item.amount
-        self.period: float = float(item.get_expiry())
         self.clock: Clock = clock if clock is not None else SystemClock()
-        if self.limit < 1:
-            raise ConfigurationError(f"the rate {rate!r} lets nothing through")
-        self._lock = threading.Lock()
-        self._log: deque[float] = deque(maxlen=self.limit)
-        self._queue: deque[Turn] = deque()
-        self._blocked_until = float("-inf")
+        desk = desk_of(store, on_outage, processes, self.clock)
+        if not key and store != "memory://":
+            raise ConfigurationError("a limiter with a store of its own choice needs a key: others count there, too")
+        self._hooks = hooks
+        self._passage = Passage(self.policies, key_of((key,)), rate, desk, self.clock)
 
-    def reserve(self, weight: int = 1, *, timeout: float | None = None) -> Turn:
-        """Take a place in the queue and return it; do not wait.
+    def acquire(self, cost: int = 1, *, timeout: float | None = None) -> Turn:
+        """Wait in this thread until it is our turn.
 
         Args:
-            weight: how many calls it is worth.
+            cost: how many units the call is worth.
             timeout: the longest wait that is acceptable, in seconds; None for any.
 
         Raises:
-            RateLimited: if the wait would be longer; ``retry_after`` says how long.
-            ValueError: if ``weight`` can never pass.
+            RateLimited: as soon as it is known that the wait would be longer; ``retry_after`` says how long.
+            ValueError: if ``cost`` can never pass.
         """
-        if not 1 <= weight <= self.limit:
-            raise ValueError(f"a weight of {weight} never passes {self.rate}")
-        turn = Turn(self, weight)
-        with self._lock:
-            self._queue.append(turn)
-            wait = self._estimate(turn, self.clock.monotonic())
+        if self._hooks is None:
+            return self._acquire(cost, timeout)
+        started = self.clock.monotonic()
+        try:
+            turn = self._acquire(cost, timeout)
+        except RateLimited as refusal:
+            self._tell_refused(cost, refusal)
+            raise
+        self._tell_passed(turn, started)
+        return turn
+
+    def _acquire(self, cost: int, timeout: float | None) -> Turn:
+        turn = self._passage.enter(cost, timeout, waits=True)
+        if turn.at is None:
+            try:
+                run(self._passage.through(turn), self._passage.perform)
+            except BaseException:
+                self._passage.leave(turn)
+                raise
+        return turn
+
+    async def aacquire(self, cost: int = 1, *, timeout: float | None = None) -> Turn:
+        """Wait in this task until it is our turn; the same errors as :meth:`acquire`."""
+        if self._hooks is None:
+            return await self._aacquire(cost, timeout)
+        started = self.clock.monotonic()
+        try:
+            turn = await self._aacquire(cost, timeout)
+        except RateLimited as refusal:
+            self._tell_refused(cost, refusal)
+            raise
+        self._tell_passed(turn, started)
+        return turn
+
+    async def _aacquire(self, cost: int, timeout: float | None) -> Turn:
+        turn = self._passage.enter(cost, timeout, waits=True)
+        if turn.at is None:
+            try:
+                await arun(self._passage.through(turn), self._passage.aperform)
+            except BaseException:
+                self._passage.leave(turn)
+                raise
+        return turn
+
+    def _tell_passed(self, turn: Turn, started: float) -> None:
+        if self._hooks is not None and turn.decision is not None:
+            waited = self.clock.monotonic() - started
+            told = TurnPassed(limiter=self.key, cost=turn.cost, waited=waited, decision=turn.decision)
+            self._hooks.tell(told)
+
+    def _tell_refused(self, cost: int, refusal: RateLimited) -> None:
+        if self._hooks is not None:
+            self._hooks.tell(TurnRefused(limiter=self.key, cost=cost, retry_after=refusal.retry_after or 0.0))
+
+    def _tell_blocked(self, seconds: float) -> None:
+        if self._hooks is not None:
+            self._hooks.tell(LimiterBlocked(limiter=self.key, seconds=seconds))
+
+    def reserve(self, cost: int = 1, *, timeout: float | None = None) -> Turn:
+        """Take a place in the line and return it; do not wait. Ask its ``wait()``, or let it pass when its time comes.
+
+        The same errors as :meth:`acquire`.
+        """
+        turn = self._passage.enter(cost, timeout, waits=False)
+        if turn.at is None:
+            wait = self._passage.look_at(turn)
             if timeout is not None and wait > timeout:
-                self._queue.remove(turn)
-                raise RateLimited(f"{self.key or 'the pace'}: {self.rate} is used up", retry_after=wait)
+                self._passage.leave(turn)
+                raise self._passage.refused(wait)
         return turn
 
-    def acquire(self, weight: int = 1, *, timeout: float | None = None) -> Turn:
-        """Wait in this thread until it is our turn; the same errors as :meth:`reserve`."""
-        turn = self.reserve(weight, timeout=timeout)
-        try:
-            while wait := turn.wait():
-                self.clock.sleep(wait)
-        except BaseException:
-            turn.give_back()
-            raise
-        return turn
-
-    async def aacquire(self, weight: int = 1, *, timeout: float | None = None) -> Turn:
-        """Wait in this task until it is our turn; the same errors as :meth:`reserve`."""
-        turn = self.reserve(weight, timeout=timeout)
-        try:
-            while wait := turn.wait():
-                await self.clock.asleep(wait)
-        except BaseException:
-            turn.give_back()
-            raise
-        return turn
-
-    def try_acquire(self, weight: int = 1) -> Turn | None:
+    def try_acquire(self, cost: int = 1) -> Turn | None:
         """Return a turn if one is free now, else None."""
         try:
-            return self.reserve(weight, timeout=0.0)
+            return self.acquire(cost, timeout=0.0)
         except RateLimited:
             return None
 
+    async def atry_acquire(self, cost: int = 1) -> Turn | None:
+        """Return a turn if one is free now, else None."""
+        try:
+            return await self.aacquire(cost, timeout=0.0)
+        except RateLimited:
+            return None
+
+    def refund(self, turn: Turn) -> None:
+        """Put back a turn that was not used, or let it leave the line; doing so twice does nothing."""
+        self._passage.refund(turn)
+
+    async def arefund(self, turn: Turn) -> None:
+        """Put back, for coroutines."""
+        await self._passage.arefund(turn)
+
+    def peek(self, cost: int = 1) -> Decision:
+        """Return what the store would answer now; take nothing, and think of nobody who waits."""
+        check_cost(self.policies, cost)
+        return self._passage.desk.decide(self._passage.claims(cost), commit=False, blockable=True)
+
+    async def apeek(self, cost: int = 1) -> Decision:
+        """Return what the store would answer now."""
+        check_cost(self.policies, cost)
+        return await self._passage.desk.adecide(self._passage.claims(cost), commit=False, blockable=True)
+
     def block_for(self, seconds: float) -> None:
-        """Let nobody pass for ``seconds``: the other side said so (a 429). Never shortens an earlier block."""
-        with self._lock:
-            self._blocked_until = max(self._blocked_until, self.clock.monotonic() + seconds)
+        """Let nobody pass for ``seconds``, in every process that shares the store: the other side said so (a 429).
+
+        Never shortens an earlier block.
+        """
+        if seconds > 0:
+            self._passage.desk.block(self._passage.key, seconds)
+            self._tell_blocked(seconds)
+
+    async def ablock_for(self, seconds: float) -> None:
+        """Block, for coroutines."""
+        if seconds > 0:
+            await self._passage.desk.ablock(self._passage.key, seconds)
+            self._tell_blocked(seconds)
 
     @property
     def waiting(self) -> int:
-        """How many turns wait."""
-        return len(self._queue)
+        """How many turns wait in this process."""
+        return len(self._passage.line)
 
-    def _earliest(self, log: deque[float], weight: int) -> float:
-        # The log holds the last `limit` instants; with `weight` more, the one that must be a period old is this one.
-        place = len(log) + weight - 1 - self.limit
-        return max(self._blocked_until, log[place] + self.period) if place >= 0 else self._blocked_until
+    def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Wait for a turn in this thread, then call ``function``."""
+        self.acquire()
+        return function(*args, **kwargs)
 
-    def _settle_due(self, now: float) -> None:
-        while self._queue and self._earliest(self._log, self._queue[0].weight) <= now:
-            turn = self._queue.popleft()
-            turn.at = now
-            self._log.extend([now] * turn.weight)
+    async def acall(self, function: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Wait for a turn in this task, then await ``function``."""
+        await self.aacquire()
+        return await function(*args, **kwargs)
 
-    def _estimate(self, turn: Turn, now: float) -> float:
-        self._settle_due(now)
-        if turn.at is not None:
-            return 0.0
-        log, last = self._log.copy(), now
-        for ahead in self._queue:
-            last = max(last, self._earliest(log, ahead.weight))
-            if ahead is turn:
-                break
-            log.extend([last] * ahead.weight)
-        return max(last - now, _TICK)
-
-    def _wait_of(self, turn: Turn) -> float:
-        with self._lock:
-            return self._estimate(turn, self.clock.monotonic()) if turn.at is None else 0.0
-
-    def _take_back(self, turn: Turn) -> None:
-        with self._lock:
-            if turn.at is None and turn in self._queue:
-                self._queue.remove(turn)
-            elif turn.at is not None:
-                for _ in range(turn.weight):
-                    if turn.at in self._log:
-                        self._log.remove(turn.at)
-            turn.weight = 0
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Wrap ``function`` so that each call waits for its turn."""
-        if inspect.iscoroutinefunction(function):
-
-            @wraps(function)
-            async def paced(*args: P.args, **kwargs: P.kwargs) -> Any:
-                await self.aacquire()
-                return await function(*args, **kwargs)
-
-            return cast("Callable[P, R]", paced)
-
-        @wraps(function)
-        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-            self.acquire()
-            return function(*args, **kwargs)
-
-        return wrapped
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+    @overload
+    def __call__(
+        self, *, cost: int = 1, timeout: float | None = None
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+    def __call__(self, *functions: Callable[..., Any], cost: int = 1, timeout: float | None = None) -> Any:
+        """Wrap a function so that each call waits for its turn: ``@pace``, or ``@pace(cost=5, timeout=10)``."""
+        check_cost(self.policies, cost)
+        if functions:
+            return paced(self, functions[0], cost, timeout)
+        return lambda function: paced(self, function, cost, timeout)
 
     def __enter__(self) -> Turn:
         """Wait for a turn in this thread."""
@@ -227,6 +258,15 @@ class RateLimiter:
     ) -> None:
         """Do nothing: a turn that was used stays in the log."""
 
+    def close(self) -> None:
+        """Close the store's connections; they open again on use."""
+        self._passage.desk.close()
+
+    async def aclose(self) -> None:
+        """Close the store's connections of this loop."""
+        await self._passage.desk.aclose()
+
     def __repr__(self) -> str:
-        """Show rate, key and use."""
-        return f"RateLimiter({self.rate!r}, key={self.key!r}, waiting={self.waiting})"
+        """Show rate, key, how it counts, and use."""
+        strategy = self.policies[0].strategy
+        return f"RateLimiter({self.rate!r}, key={self.key!r}, strategy={strategy!r}, waiting={self.waiting})"
