@@ -1,5 +1,6 @@
 """Decisions that keep a failing or limited dependency from taking the rest along: breaker, pace and quotas."""
 
+from . import strategies as _registered  # noqa: F401  (makes itself known to `limits`)
 from .breaker import CircuitBreaker
 from .decisions import Decision, rate_limit_headers
 from .events import (

@@ -30,18 +30,18 @@ class Turn:
         decision: what let it pass, or None while it waits.
     """
 
-    __slots__ = ("_passage", "at", "cost", "deadline", "decision", "refused_for", "waits", "wake")
+    # Of the class until a turn has to wait, which few do.
+    at: float | None = None
+    decision: Decision | None = None
+    waits = False
+    deadline: float | None = None
+    refused_for: float | None = None
+    wake: Callable[[], object] | None = None
 
-    def __init__(self, passage: Passage, cost: int, deadline: float | None = None, waits: bool = False) -> None:
-        """Stand for ``cost`` units; ``waits`` says whether somebody waits in it."""
+    def __init__(self, passage: Passage, cost: int) -> None:
+        """Stand for ``cost`` units."""
         self._passage = passage
         self.cost = cost
-        self.deadline = deadline
-        self.waits = waits
-        self.at: float | None = None
-        self.decision: Decision | None = None
-        self.refused_for: float | None = None
-        self.wake: Callable[[], object] | None = None
 
     def wait(self) -> float:
         """Return the seconds still to wait; 0 once it has passed. Ask again after waiting: others may come late."""
@@ -67,25 +67,25 @@ class Line:
         """Start empty."""
         self.lock = threading.Lock()
         self.next_at = float("-inf")  # when the one that leads tries again
-        self._turns: deque[Turn] = deque()
+        self.turns: deque[Turn] = deque()
         self._units = 0
 
     def __len__(self) -> int:
         """Return how many wait."""
-        return len(self._turns)
+        return len(self.turns)
 
     def __iter__(self) -> Iterator[Turn]:
         """Yield the turns in order."""
-        return iter(self._turns)
+        return iter(self.turns)
 
     def __contains__(self, turn: object) -> bool:
         """Return whether ``turn`` waits in it."""
-        return turn in self._turns
+        return turn in self.turns
 
     @property
     def first(self) -> Turn:
         """Who is first."""
-        return self._turns[0]
+        return self.turns[0]
 
     @property
     def units(self) -> int:
@@ -94,15 +94,15 @@ class Line:
 
     def join(self, turn: Turn) -> None:
         """Stand at the end."""
-        self._turns.append(turn)
+        self.turns.append(turn)
         self._units += turn.cost
 
     def leave(self, turn: Turn) -> bool:
         """Leave the line, wherever in it; who leads now is woken. Return whether it stood there."""
-        if self._turns and self._turns[0] is turn:
-            self._turns.popleft()
-        elif turn in self._turns:
-            self._turns.remove(turn)
+        if self.turns and self.turns[0] is turn:
+            self.turns.popleft()
+        elif turn in self.turns:
+            self.turns.remove(turn)
         else:
             return False
         self._units -= turn.cost
@@ -112,7 +112,7 @@ class Line:
     def units_to(self, turn: Turn) -> int:
         """Return how much is waited for up to and with ``turn``."""
         units = 0
-        for other in self._turns:
+        for other in self.turns:
             units += other.cost
             if other is turn:
                 break
@@ -120,7 +120,7 @@ class Line:
 
     def leads(self, turn: Turn) -> bool:
         """Return whether nobody who waits stands before ``turn``."""
-        for other in self._turns:
+        for other in self.turns:
             if other is turn:
                 return True
             if other.waits:
@@ -130,18 +130,18 @@ class Line:
     @property
     def is_led(self) -> bool:
         """Whether anybody waits."""
-        return any(turn.waits for turn in self._turns)
+        return any(turn.waits for turn in self.turns)
 
     def refuse_late(self, until: float, wait: float) -> None:
         """Turn away who cannot wait until ``until``, which is ``wait`` seconds from now."""
-        for turn in [turn for turn in self._turns if turn.deadline is not None and turn.deadline < until]:
+        for turn in [turn for turn in self.turns if turn.deadline is not None and turn.deadline < until]:
             turn.refused_for = wait
             self.leave(turn)
             if turn.wake is not None:
                 turn.wake()
 
     def _wake_leader(self) -> None:
-        for turn in self._turns:
+        for turn in self.turns:
             if turn.waits:
                 if turn.wake is not None:
                     turn.wake()

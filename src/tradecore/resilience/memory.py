@@ -33,7 +33,7 @@ class MemoryStore:
         """Return the table of a policy."""
         table = self._tables.get(policy.id)
         if table is None:
-            table = self._tables.setdefault(policy.id, table_of(policy, self.clock))
+            table = self._tables.setdefault(policy.id, table_of(policy, self.clock, self.lock))
         return table
 
     def decide(self, claims: Sequence[Claim], *, commit: bool = True, blockable: bool = False) -> Decision:
@@ -92,6 +92,11 @@ class MemoryStore:
         """Block, for coroutines."""
         self.block(key, seconds)
 
+    @property
+    def has_blocks(self) -> bool:
+        """Whether any key was blocked, and may still be."""
+        return bool(self._blocks)
+
     def blocked_for(self, key: str | bytes) -> float:
         """Return the seconds that a block of ``key`` still lasts, 0 or less without one."""
         until = self._blocks.get(key)
@@ -108,11 +113,16 @@ class MemoryStore:
         with self.lock:
             self.table(policy).clear(key)
 
+    async def aclear(self, policy: Policy, key: str | bytes) -> None:
+        """Forget, for coroutines."""
+        self.clear(policy, key)
+
     def reset(self) -> int:
         """Forget everything; return how many keys there were."""
         with self.lock:
             count = sum(map(len, self._tables.values()))
-            self._tables.clear()
+            for table in self._tables.values():
+                table.reset()
             self._blocks.clear()
         return count
 

@@ -169,6 +169,20 @@ class Shared:
             with suppress(StoreUnavailable):
                 await self.store.arun(*self.store.hold(key, seconds))
 
+    def clear(self, policy: Policy, key: str | bytes) -> None:
+        """Forget what a key used of a policy."""
+        self.local.clear(self._share(policy), key)
+        if self.store.answers:
+            with suppress(StoreUnavailable):
+                self.store.run(*self.store.forget(policy, key))
+
+    async def aclear(self, policy: Policy, key: str | bytes) -> None:
+        """Forget, for coroutines."""
+        self.local.clear(self._share(policy), key)
+        if self.store.answers:
+            with suppress(StoreUnavailable):
+                await self.store.arun(*self.store.forget(policy, key))
+
     def close(self) -> None:
         """Close the store's connections."""
         self.store.close()

@@ -58,6 +58,8 @@ class Passage:
         self._said = said
         self._memory = desk if isinstance(desk, MemoryStore) else None
         self._single = self.claims(1)
+        alone = self._memory is not None and len(policies) == 1
+        self._table = self._memory.table(policies[0]) if self._memory is not None and alone else None
 
     def claims(self, cost: int) -> tuple[Claim, ...]:
         """Return what one call worth ``cost`` asks for."""
@@ -67,14 +69,19 @@ class Passage:
         """Return a turn: one that has passed where nobody waits and memory allows it, else one in the line."""
         if cost != 1:
             check_cost(self.policies, cost)
-        turn, line = Turn(self, cost, waits=waits), self.line
+        turn, line = Turn(self, cost), self.line
         with line.lock:
-            if self._memory is not None and not len(line):
-                claims = self._single if cost == 1 else self.claims(cost)
-                decision = self._memory.decide(claims, blockable=True)
+            if self._memory is not None and not line.turns:
+                table = self._table
+                if table is not None and not self._memory.has_blocks:
+                    with table.lock:
+                        decision = table.take(self.key, cost)
+                else:
+                    decision = self._memory.decide(self.claims(cost), blockable=True)
                 if decision.allowed:
                     turn.at, turn.decision = decision.at or self.clock.monotonic(), decision
                     return turn
+            turn.waits = waits
             self._may_wait(turn, timeout)
             line.join(turn)
         return turn

@@ -13,6 +13,7 @@ from limits import parse_many
 from ..errors import ConfigurationError
 
 __all__ = [
+    "LONGEST_KEY",
     "Claim",
     "Limit",
     "Outage",
@@ -35,7 +36,7 @@ _LONGEST = 10 * 366 * 86_400  # seconds
 # limits reads "5 per 0 minutes" as "5 per 1 minute".
 _NO_PERIOD = re.compile(r"(?:/|per)\s*0+\s*[a-z]", re.IGNORECASE)
 _NAME = re.compile(r"[ -~]{0,128}\Z")
-_LONGEST_KEY = 64
+LONGEST_KEY = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,9 @@ def policies_of(
     found: dict[str, Policy] = {}
     if not _NAME.match(name):
         problems.append(f"the name {name!r} is not at most 128 printable ASCII characters")
-    for limit in [limits] if isinstance(limits, str | Limit) else limits:
+    if isinstance(limits, str | Limit) or not isinstance(limits, Iterable):
+        limits = [limits]
+    for limit in limits:
         one = limit if isinstance(limit, Limit) else Limit(limit)
         for policy in _read(name, one, one.strategy or strategy, one.burst or burst, problems):
             found[policy.id] = policy
@@ -173,6 +176,9 @@ def digest(parts: Sequence[str | int]) -> bytes:
 
 def key_of(parts: tuple[str | int, ...]) -> str | bytes:
     """Return what a table in memory files ``parts`` under: a short text itself, else the digest, which is no text."""
-    if len(parts) == 1 and type(parts[0]) is str and len(parts[0]) <= _LONGEST_KEY:
-        return parts[0]
+    if len(parts) == 1:
+        (part,) = parts
+        text = str(part) if type(part) is int else part
+        if type(text) is str and len(text) <= LONGEST_KEY:
+            return text
     return digest(parts)

@@ -6,6 +6,7 @@ young one, and once a period the old half is dropped whole. By then each of its 
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -33,10 +34,12 @@ class Table(ABC):
     Args:
         policy: what is counted, and how.
         clock: tells the time.
+        lock: the store's, of all its tables.
     """
 
-    def __init__(self, policy: Policy, clock: Clock) -> None:
+    def __init__(self, policy: Policy, clock: Clock, lock: threading.Lock) -> None:
         """Start empty."""
+        self.lock = lock
         self.policy = policy
         self.limit = policy.limit
         self.period = policy.period
@@ -69,6 +72,10 @@ class Table(ABC):
         """Forget a key."""
         self._young.pop(key, None)
         self._old.pop(key, None)
+
+    def reset(self) -> None:
+        """Forget every key."""
+        self._young, self._old = {}, {}
 
     def __len__(self) -> int:
         """Return how many keys are kept."""
@@ -117,9 +124,9 @@ class ExactLog(Table):
 class Gcra(Table):
     """One number a key: when the bucket is full again (GCRA). Whole nanoseconds times n, so that nothing is rounded."""
 
-    def __init__(self, policy: Policy, clock: Clock) -> None:
+    def __init__(self, policy: Policy, clock: Clock, lock: threading.Lock) -> None:
         """Start empty."""
-        super().__init__(policy, clock)
+        super().__init__(policy, clock, lock)
         self._step = round(policy.period * _NS)
         self._most = policy.burst * self._step
         self._micro = self.limit * 1000
@@ -153,13 +160,13 @@ class Gcra(Table):
         if over > 0:
             wait = (over // self._micro + 1) / 1e6  # never early: rounded up to a microsecond
             left, reset = (most - ahead) // self._step, ahead / self._second
-            fields = (False, limit, left, reset, wait, policy, None, key, cost, 0.0, ())
+            fields = (False, limit, left, reset, wait, policy, None, key, cost, now / _NS, ())
         else:
             if commit:
                 self._young[key] = scaled + taken
                 ahead = taken
             left, reset = (most - ahead) // self._step, ahead / self._second
-            fields = (True, limit, left, reset, 0.0, policy, None, key, cost, 0.0, ())
+            fields = (True, limit, left, reset, 0.0, policy, None, key, cost, now / _NS, ())
         return _new(Decision, fields)
 
     def refund(self, key: Key, cost: int, at: float) -> None:  # noqa: ARG002
@@ -255,6 +262,6 @@ _TABLES: dict[str, type[Table]] = {
 }
 
 
-def table_of(policy: Policy, clock: Clock) -> Table:
+def table_of(policy: Policy, clock: Clock, lock: threading.Lock) -> Table:
     """Return an empty table that counts as ``policy`` says."""
-    return _TABLES[policy.strategy](policy, clock)
+    return _TABLES[policy.strategy](policy, clock, lock)

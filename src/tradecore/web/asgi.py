@@ -30,6 +30,7 @@ from ._policy import (
     health_answer,
     too_large,
 )
+from .limits import NOTED
 from .options import Guarded, Options
 from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
 
@@ -220,6 +221,8 @@ class _Exchange:
                 stamped = [kept for kept in stamped if kept[0] != _REQUEST_ID]
                 break
         stamped.append((_REQUEST_ID, self.request_id.encode()))
+        if (noted := self._scope.get(NOTED)) is not None:
+            stamped += [(name.lower().encode(), value.encode()) for name, value in noted.items()]
         return stamped
 
     async def explain(self, problem: Problem) -> None:

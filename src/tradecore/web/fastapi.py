@@ -18,6 +18,7 @@ from ..errors import ConfigurationError
 from . import starlette
 from .options import Guarded, Options
 from .problems import validation_problem
+from .starlette import limited
 
 try:
     from fastapi import Depends, Request, Response
@@ -29,7 +30,7 @@ except ImportError as missing:
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-__all__ = ["Core", "ErrorEnvelope", "install"]
+__all__ = ["Core", "ErrorEnvelope", "install", "limited"]
 
 
 class ErrorEnvelope(BaseModel):

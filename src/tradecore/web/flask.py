@@ -16,17 +16,19 @@ import atexit
 import logging
 import os
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Unpack
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Unpack
 
 from ..context import current_context
 from ..errors import ConfigurationError, TradeCoreError
+from .limits import Key, as_key, spend, whoever
 from .options import Guarded, Options
 from .problems import OUR_FAULT, Problem, log_problem, problem_of
 from .wsgi import Door
 
 try:
-    from flask import request
+    from flask import current_app, request
     from werkzeug.exceptions import HTTPException
     from werkzeug.wrappers import Response
 except ImportError as missing:
@@ -35,7 +37,11 @@ except ImportError as missing:
 if TYPE_CHECKING:
     from flask import Flask
 
-__all__ = ["OpenedHere", "init_app"]
+    from ..resilience import Quotas
+
+__all__ = ["OpenedHere", "init_app", "limited"]
+
+P = ParamSpec("P")
 
 _log = logging.getLogger("tradecore.web")
 
@@ -82,6 +88,41 @@ def init_app(app: Flask, core: OpenedHere, **options: Unpack[Options]) -> None:
     app.extensions["tradecore"] = core
     app.register_error_handler(TradeCoreError, _known)
     app.register_error_handler(HTTPException, _http)
+
+
+def limited(
+    quotas: Quotas, name: str, *, key: Callable[[], Key] | None = None, cost: int = 1
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
+    """Let a request reach a view if its quota has room, else answer 429; it goes below ``@app.route``.
+
+    ::
+
+        @app.post("/api/v1/broker/connect")
+        @limited(quotas, "broker.connect", key=lambda: g.user.id)
+        def connect(): ...
+
+    Args:
+        quotas: what decides.
+        name: which of its quotas.
+        key: whose it is; the context's actor, or the address, when left out.
+        cost: how many units a request is worth.
+
+    Raises:
+        ConfigurationError: if there is no such quota.
+        ValueError: if ``cost`` never passes.
+    """
+    quotas.check(name, cost)
+
+    def before(view: Callable[P, Any]) -> Callable[P, Any]:
+        @wraps(view)
+        def asked(*args: P.args, **kwargs: P.kwargs) -> Any:
+            parts = as_key(whoever() if key is None else key())
+            spend(request.environ, quotas.hit(name, *parts, cost=cost))
+            return current_app.ensure_sync(view)(*args, **kwargs)
+
+        return asked
+
+    return before
 
 
 class _Opening:

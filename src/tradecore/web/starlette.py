@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ..context import current_context
 from ..errors import ConfigurationError, TradeCoreError
 from .asgi import Door
+from .limits import Key, as_key, spend, whoever
 from .options import Guarded, Options
 from .problems import Problem, log_problem, problem_of
 
 try:
     from starlette.exceptions import HTTPException
+    from starlette.requests import Request
     from starlette.responses import Response
 except ImportError as missing:
     raise ConfigurationError("this door needs Starlette: pip install 'tradecore[fastapi]'") from missing
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.requests import Request
 
-__all__ = ["install", "problem_response"]
+    from ..resilience import Decision, Quotas
+
+__all__ = ["install", "limited", "problem_response"]
+
+
+def limited(
+    quotas: Quotas,
+    name: str,
+    *,
+    key: Callable[[Request], Key | Awaitable[Key]] | None = None,
+    cost: int = 1,
+) -> Callable[[Request], Awaitable[Decision]]:
+    """Return what lets a request pass if its quota has room: a dependency of FastAPI, elsewhere to be awaited.
+
+    ::
+
+        @app.post("/api/v1/broker/connect", dependencies=[Depends(limited(quotas, "broker.connect"))])
+
+    It answers with the decision, or raises :class:`~tradecore.errors.RateLimited`, which becomes a 429.
+
+    Args:
+        quotas: what decides.
+        name: which of its quotas.
+        key: whose it is, from the request, plain or as a coroutine; the context's actor, or the address, if left out.
+        cost: how many units a request is worth.
+
+    Raises:
+        ConfigurationError: if there is no such quota.
+        ValueError: if ``cost`` never passes.
+    """
+    quotas.check(name, cost)
+
+    async def spent(request: Request) -> Decision:
+        whose = whoever() if key is None else key(request)
+        parts = as_key(await whose if isawaitable(whose) else whose)
+        return spend(request.scope, await quotas.ahit(name, *parts, cost=cost))
+
+    return spent
 
 
 def install(app: Starlette, core: Guarded, **options: Unpack[Options]) -> None:

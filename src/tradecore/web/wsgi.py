@@ -32,6 +32,7 @@ from ._policy import (
     health_answer,
     too_large,
 )
+from .limits import NOTED
 from .options import Guarded, Options
 from .problems import OUR_FAULT, Answer, PayloadTooLarge, Problem, log_problem, problem_of
 
@@ -152,6 +153,7 @@ class _Exchange:
         """Stand in for ``start_response``."""
         kept = [pair for pair in headers if pair[0].lower() != "x-request-id"]
         kept.append(("X-Request-ID", self.request_id))
+        kept += self._environ.get(NOTED, {}).items()
         self.started = True
         write = self._start_response(status, kept, *((exc_info,) if exc_info else ()))
 
