@@ -119,6 +119,18 @@ class ScaledClock:
         return f"ScaledClock(speed={self.speed:g})"
 
 
+class _Ring:
+    """What an alarm of a :class:`ManualClock` does when it is due; it is no sleeper."""
+
+    __slots__ = ("_ring",)
+
+    def __init__(self, ring: Callable[[], object]) -> None:
+        self._ring = ring
+
+    def __call__(self) -> object:
+        return self._ring()
+
+
 class ManualClock:
     """A clock that stands still until it is moved; for tests.
 
@@ -169,7 +181,7 @@ class ManualClock:
     @property
     def sleepers(self) -> int:
         """How many threads and tasks wait for the clock."""
-        return len(self._sleepers)
+        return sum(type(wake) is not _Ring for _, _, wake in self._sleepers)
 
     def await_sleepers(self, count: int = 1, timeout: float = 10.0) -> None:
         """Block until ``count`` threads or tasks wait for the clock, so that a test moves it neither early nor by luck.
@@ -179,8 +191,8 @@ class ManualClock:
             timeout: real seconds before :class:`TimeoutError`.
         """
         with self._lock:
-            if not self._lock.wait_for(lambda: len(self._sleepers) >= count, timeout):
-                raise TimeoutError(f"{len(self._sleepers)} of {count} wait for the clock after {timeout:g} s")
+            if not self._lock.wait_for(lambda: self.sleepers >= count, timeout):
+                raise TimeoutError(f"{self.sleepers} of {count} wait for the clock after {timeout:g} s")
 
     @property
     def next_due(self) -> float | None:
@@ -200,6 +212,16 @@ class ManualClock:
             if sleeper in self._sleepers:
                 self._sleepers.remove(sleeper)
                 heapq.heapify(self._sleepers)
+
+    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], None]:
+        """Have ``ring`` called once the clock was moved so far; return what calls that off.
+
+        Args:
+            seconds: from now; what is due already rings when the clock is moved next.
+            ring: runs in the thread that moves the clock, and may not wait.
+        """
+        sleeper = self._register(seconds, _Ring(ring))
+        return lambda: self._forget(sleeper)
 
     def sleep(self, seconds: float) -> None:
         """Wait in this thread until the clock was moved far enough."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from ..clock import Clock, SystemClock
 from ..errors import LockTimeout, OutcomeUnknown
 from ..flow import Admit, Call, Effect, Flow, Lock, Pause, Permit, Reply, arun, run
-from ..resilience import CircuitBreaker, RateLimiter
+from ..resilience import CircuitBreaker, RateLimiter, commits
 from ..trading import Account, Fill, Instrument, MarketClock, Order, OrderRequest, Position, ReplaceRequest
 from .ledger import IdLedger
 from .outcomes import looked_again, replace_once, resolve, submit_once
@@ -72,6 +72,11 @@ class _Client:
         return (
             f"<{type(self).__name__} {broker.name} {broker.environment.value}{account} {self.breaker.snapshot().state}>"
         )
+
+
+def _deduped_id(client: _Client, request: OrderRequest) -> str | None:
+    """Return the id by which the broker refuses a second order, if it does."""
+    return request.client_order_id if client.broker.capabilities.client_id_dedupes else None
 
 
 class BrokerClient(_Client):
@@ -144,6 +149,7 @@ class BrokerClient(_Client):
         finally:
             lock.release()
 
+    @commits(client_id=_deduped_id)
     def submit(self, request: OrderRequest) -> Order:
         """Send an order once and return it; where the broker knows its id already, adopt the same order.
 
@@ -186,6 +192,7 @@ class BrokerClient(_Client):
         """
         run(self.broker.cancel(broker_order_id), self.perform)
 
+    @commits()
     def replace(self, broker_order_id: str, change: ReplaceRequest) -> Order:
         """Ask for another order in an order's place and return that one; errors as for :meth:`submit`."""
         return run(replace_once(self.broker, broker_order_id, change), self.perform)
@@ -294,6 +301,7 @@ class AsyncBrokerClient(_Client):
         finally:
             lock.release()
 
+    @commits(client_id=_deduped_id)
     async def submit(self, request: OrderRequest) -> Order:
         """Send an order once and return it; see :meth:`BrokerClient.submit`."""
         return await arun(self._submit(request), self.perform)
@@ -314,6 +322,7 @@ class AsyncBrokerClient(_Client):
         """Ask for a cancellation; see :meth:`BrokerClient.cancel`."""
         await arun(self.broker.cancel(broker_order_id), self.perform)
 
+    @commits()
     async def replace(self, broker_order_id: str, change: ReplaceRequest) -> Order:
         """Ask for another order in an order's place; see :meth:`BrokerClient.replace`."""
         return await arun(replace_once(self.broker, broker_order_id, change), self.perform)

@@ -9,7 +9,7 @@
     ├─ RateLimited · BulkheadFull · Draining · DeadlineExceeded            later
     ├─ BrokerError
     │  ├─ NotSent                    nothing was processed: send it again when you like
-    │  │  └─ ConnectFailed · PacingRefused · Penalized · DeadlinePassed · AuthenticationFailed
+    │  │  └─ ConnectFailed · PacingRefused · Congested · Penalized · DeadlinePassed · AuthenticationFailed
     │  ├─ OrderDenied                we refused; sending it again changes nothing
     │  │  └─ CapabilityMissing · RiskExceeded · TradingHalted
     │  ├─ OrderRejected              the broker said no; sending it again is a new decision
@@ -55,6 +55,7 @@ from .broker import (
     AuthenticationFailed,
     BrokerError,
     CapabilityMissing,
+    Congested,
     ConnectFailed,
     DeadlinePassed,
     DuplicateOrder,
@@ -86,6 +87,7 @@ __all__ = [
     "CommitUnknown",
     "ConfigurationError",
     "Conflict",
+    "Congested",
     "ConnectFailed",
     "DeadlineExceeded",
     "DeadlinePassed",

@@ -164,7 +164,7 @@ class Draining(TradeCoreError):
     http_status = 503
 
 
-class DeadlineExceeded(TradeCoreError):
+class DeadlineExceeded(TradeCoreError, TimeoutError):
     """The deadline passed."""
 
     code = "DEADLINE_EXCEEDED"

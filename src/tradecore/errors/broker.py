@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from .base import RateLimited, TradeCoreError
+from .base import BulkheadFull, RateLimited, TradeCoreError
 
 __all__ = [
     "AuthenticationFailed",
     "BrokerError",
     "CapabilityMissing",
+    "Congested",
     "ConnectFailed",
     "DeadlinePassed",
     "DuplicateOrder",
@@ -89,6 +90,13 @@ class PacingRefused(NotSent, RateLimited):
 
     code = "PACING_REFUSED"
     http_status = 429
+
+
+class Congested(NotSent, BulkheadFull):
+    """Too many calls to this account are under way, so nothing was sent."""
+
+    code = "CONGESTED"
+    http_status = 503
 
 
 class Penalized(NotSent):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..core import TradeCore
     from ..simulators import AlpacaSimulator
 
-__all__ = ["tradecore_broker", "tradecore_clock", "tradecore_core", "tradecore_database_url"]
+__all__ = ["tradecore_broker", "tradecore_clock", "tradecore_core", "tradecore_database_url", "tradecore_pass_through"]
 
 
 def pytest_configure() -> None:
@@ -84,3 +84,12 @@ def tradecore_core(
     )
     with core:
         yield core
+
+
+@pytest.fixture
+def tradecore_pass_through() -> Iterator[None]:
+    """Every retry, bulkhead, deadline, fallback and pipeline lets calls pass as if it were not there."""
+    from ..resilience import pass_through
+
+    with pass_through():
+        yield

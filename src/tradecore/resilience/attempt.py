@@ -1,0 +1,144 @@
+"""One attempt: the breaker's leave, turns of the pace, the clock of its duration, its time-out, and what came of it."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Callable
+from typing import Any
+
+from ..clock import Clock
+from ..errors import DeadlineExceeded
+from .admission import aadmitted, admitted
+from .breaker import CircuitBreaker
+from .deadline import cut_off, is_late, time_left
+from .limiter import RateLimiter
+from .switch import SWITCH
+from .timer import Limit
+
+__all__ = ["Attempt"]
+
+
+class Attempt:
+    """Makes each attempt of a pipeline.
+
+    Args:
+        breakers: asked first, the first one outermost.
+        paces: then a turn of each; one that is refused gives back what was had.
+        timeout: seconds for the function itself; the breakers' shortest ``call_timeout`` when None.
+        pace_wait: seconds to wait for a turn; None for as long as the deadline allows.
+        clock: tells the time.
+    """
+
+    def __init__(
+        self,
+        breakers: tuple[CircuitBreaker, ...],
+        paces: tuple[RateLimiter, ...],
+        timeout: float | None,
+        pace_wait: float | None,
+        clock: Clock,
+    ) -> None:
+        """Keep the parts."""
+        self._parts = (*breakers, *paces)
+        self._breaker = breakers[0] if breakers else None
+        self._pace = paces[0] if paces else None
+        self._usual = len(breakers) == 1 and len(paces) <= 1
+        # Breakers count plain code's lateness by their own call_timeout themselves.
+        self._own_timeout = timeout
+        limits = [breaker.call_timeout for breaker in breakers if breaker.call_timeout is not None]
+        self._timeout = timeout if timeout is not None else min(limits, default=None)
+        self._pace_wait = pace_wait
+        self._clock = clock
+
+    def plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return plain ``function`` as an attempt."""
+        breaker, pace = self._breaker, self._pace
+        if breaker is None or not self._usual or self._own_timeout is not None:
+            return self._any(function)
+
+        def attempt(*args: Any, **kwargs: Any) -> Any:
+            if SWITCH.on:
+                return function(*args, **kwargs)
+            permit = breaker.acquire()
+            if pace is not None:
+                try:
+                    pace.acquire(timeout=time_left(self._pace_wait))
+                except BaseException:
+                    permit.give_back()
+                    raise
+                permit.start()
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                permit.settle(error)
+                raise
+            if is_late():
+                permit.settle(_too_late())
+            else:
+                permit.succeed()
+            return result
+
+        return attempt
+
+    def _any(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def attempt(*args: Any, **kwargs: Any) -> Any:
+            if SWITCH.on:
+                return function(*args, **kwargs)
+            admission = admitted(self._parts, self._clock, 1, self._pace_wait)
+            admission.start()
+            began = self._clock.monotonic()
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                admission.settle(error)
+                raise
+            # Plain code cannot be cut off. Its late result is returned, and counts against the other side's health.
+            limit = self._own_timeout
+            late = is_late() or (limit is not None and self._clock.monotonic() - began > limit)
+            admission.settle(_too_late() if late else None)
+            return result
+
+        return attempt
+
+    def coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the coroutine function ``function`` as an attempt."""
+        timeout, clock, pace = self._timeout, self._clock, self._pace
+        breaker = self._breaker if self._usual else None
+
+        async def attempt(*args: Any, **kwargs: Any) -> Any:
+            if SWITCH.on:
+                return await function(*args, **kwargs)
+            permit: Any
+            if breaker is None:
+                permit = await aadmitted(self._parts, clock, 1, self._pace_wait)
+                permit.start()
+            else:
+                permit = breaker.acquire()
+                if pace is not None:
+                    try:
+                        await pace.aacquire(timeout=time_left(self._pace_wait))
+                    except BaseException:
+                        permit.give_back()
+                        raise
+                    permit.start()
+            limit = Limit(timeout, clock) if timeout is not None else None
+            try:
+                result = await function(*args, **kwargs)
+            except BaseException as error:
+                if limit is not None and limit.end(error):
+                    late = TimeoutError(f"the attempt took more than {timeout:g} s")
+                    permit.settle(late)
+                    raise late from error
+                # Cut off by a deadline further out, it has hung: that is no cancellation by somebody who lost interest.
+                hung = isinstance(error, CancelledError) and cut_off()
+                permit.settle(_too_late() if hung else error)
+                raise
+            if limit is not None:
+                limit.end(None)
+            permit.succeed()
+            return result
+
+        return attempt
+
+
+def _too_late() -> DeadlineExceeded:
+    return DeadlineExceeded("the call came back after its time")

@@ -1,0 +1,257 @@
+"""Deadlines: absolute, carried in a context variable, and handed to whoever waits or asks the outside."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast
+
+from ..clock import Clock, SystemClock
+from ..errors import ConfigurationError, DeadlineExceeded
+from ..hooks import Hooks
+from .happenings import DeadlineMissed
+from .judging import require
+from .switch import SWITCH
+from .timer import Limit
+
+__all__ = ["Deadline", "Due", "cut_off", "is_late", "no_deadline", "time_left"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Due:
+    """A deadline that runs.
+
+    Attributes:
+        at: the monotonic instant of ``clock`` it ends at.
+        clock: whose instant that is.
+        outer: the deadline around it; it never ends later than that.
+    """
+
+    __slots__ = ("_limit", "_policy", "at", "clock", "outer")
+
+    def __init__(self, policy: Deadline, at: float, outer: Due | None) -> None:
+        """Run until ``at``."""
+        self._policy = policy
+        self.at = at
+        self.clock = policy.clock
+        self.outer = outer
+        self._limit: Limit | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds left; negative once it has passed."""
+        return self.at - self.clock.monotonic()
+
+    @property
+    def fired(self) -> bool:
+        """Whether it, or one around it, has cut its task off."""
+        mine = self._limit is not None and self._limit.fired
+        return mine or (self.outer is not None and self.outer.fired)
+
+    def arm(self, seconds: float) -> None:
+        """Cancel the running task when it ends."""
+        self._limit = Limit(seconds, self.clock)
+
+    def end(self, error: BaseException | None) -> bool:
+        """Stop; return whether ``error`` is a cancellation that this deadline caused."""
+        _DUE.set(self.outer)
+        own = self._limit is not None and self._limit.end(error)
+        if self._policy.hooks is not None and (late := -self.left) > 0:
+            self._policy.hooks.tell(DeadlineMissed(name=self._policy.name, seconds=self._policy.seconds, late=late))
+        return own
+
+
+_DUE: ContextVar[Due | None] = ContextVar("tradecore_deadline", default=None)
+
+
+def time_left(limit: float | None = None) -> float | None:
+    """Return the seconds this work may still take: ``limit``, or less where a :class:`Deadline` comes first.
+
+    Whoever waits, or asks a server, asks here how long: statement time-outs, the waiting for a turn, an HTTP call.
+
+    Args:
+        limit: the caller's own limit; None for none.
+
+    Raises:
+        DeadlineExceeded: if there is no time left at all.
+    """
+    due = _DUE.get()
+    if due is None:
+        return limit
+    left = due.left
+    if left <= 0:
+        raise DeadlineExceeded(f"the deadline passed {abs(left):.3f} s ago")
+    return left if limit is None or left < limit else limit
+
+
+def is_late() -> bool:
+    """Return whether the present deadline has passed; False without one."""
+    due = _DUE.get()
+    return due is not None and due.left <= 0
+
+
+def cut_off() -> bool:
+    """Return whether a deadline around this task has canceled it."""
+    due = _DUE.get()
+    return due is not None and due.fired
+
+
+@contextmanager
+def no_deadline() -> Iterator[None]:
+    """Let the block take its own time, where work must be finished whatever the caller still waits for."""
+    due = _DUE.get()
+    _DUE.set(None)
+    try:
+        yield
+    finally:
+        _DUE.set(due)
+
+
+class Deadline:
+    """The time a piece of work may take, all its waiting and all its attempts included.
+
+    Use it with ``async with`` or as the decorator of a coroutine function, which is canceled when the time is up; or
+    with ``with`` or on plain code, which cannot be: there the inner parts are told (:func:`time_left`), none of them
+    starts to wait or to ask what cannot end in time, and the result of code that comes back late is still returned.
+    Inside another deadline the earlier one counts.
+
+    Example:
+        >>> with Deadline(2.0):                               # doctest: +SKIP
+        ...     quotes.read("AAPL")
+
+    Args:
+        seconds: from when the block is entered, or the function called.
+        name: what it is for, in events.
+        clock: tells the time; the machine's when left out. Parts that work together share one.
+        hooks: hear :class:`~tradecore.resilience.DeadlineMissed`.
+
+    Raises:
+        ConfigurationError: if ``seconds`` is not positive and finite.
+    """
+
+    def __init__(
+        self, seconds: float, *, name: str = "", clock: Clock | None = None, hooks: Hooks | None = None
+    ) -> None:
+        """Start nothing yet."""
+        require((0 < seconds < float("inf"), "a deadline must be a positive, finite number of seconds"))
+        self.seconds = float(seconds)
+        self.name = name
+        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.hooks = hooks
+        self._end: float | None = None
+
+    @classmethod
+    def at(cls, instant: float, *, name: str = "", clock: Clock | None = None, hooks: Hooks | None = None) -> Deadline:
+        """Return a deadline that ends at a monotonic instant of ``clock``, whenever it is entered."""
+        clock = clock if clock is not None else SystemClock()
+        deadline = cls(1.0, name=name, clock=clock, hooks=hooks)
+        deadline._end = float(instant)
+        deadline.seconds = max(0.0, deadline._end - clock.monotonic())
+        return deadline
+
+    def begin(self) -> Due:
+        """Make it the present deadline; :meth:`Due.end` puts the outer one back.
+
+        Raises:
+            DeadlineExceeded: if it, or the one around it, has passed already.
+        """
+        now = self.clock.monotonic()
+        at = now + self.seconds if self._end is None else self._end
+        outer = _DUE.get()
+        if outer is not None:
+            left = outer.left
+            at = min(at, now + left if outer.clock is not self.clock else outer.at)
+        if at <= now:
+            raise DeadlineExceeded(f"{self.name or 'the deadline'} had passed before it began")
+        due = Due(self, at, outer)
+        _DUE.set(due)
+        return due
+
+    def begin_cutting(self) -> Due:
+        """Do the same, and cancel the running task when the time is up."""
+        due = self.begin()
+        # Where the outer one comes first, its own limit cuts this off too.
+        if due.outer is None or due.outer.clock is not due.clock or due.at < due.outer.at:
+            due.arm(due.left)
+        return due
+
+    def _exceeded(self) -> DeadlineExceeded:
+        return DeadlineExceeded(f"{self.name or 'the work'} took more than {self.seconds:g} s")
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Wrap ``function`` so that each call has this time, in its own colour.
+
+        Raises:
+            ConfigurationError: for a generator function: who reads it sets its pace.
+        """
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError("a generator's reader sets its pace: put the deadline around the reading")
+        shape: Any = self._coroutine(function) if inspect.iscoroutinefunction(function) else self._plain(function)
+        return cast("Callable[P, R]", wraps(function)(shape))
+
+    def _plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            if SWITCH.on:
+                return function(*args, **kwargs)
+            due = self.begin()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                due.end(None)
+
+        return plain
+
+    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            if SWITCH.on:
+                return await function(*args, **kwargs)
+            due = self.begin_cutting()
+            try:
+                result = await function(*args, **kwargs)
+            except BaseException as error:
+                if due.end(error):
+                    raise self._exceeded() from error
+                raise
+            due.end(None)
+            return result
+
+        return coroutine
+
+    def __enter__(self) -> Due | None:
+        """Begin; plain code is told, not cut off."""
+        return None if SWITCH.on else self.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """End."""
+        if (due := self._mine()) is not None:
+            due.end(None)
+
+    async def __aenter__(self) -> Due | None:
+        """Begin; the task is canceled when the time is up."""
+        return None if SWITCH.on else self.begin_cutting()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """End.
+
+        Raises:
+            DeadlineExceeded: in the place of the cancellation it caused.
+        """
+        due = self._mine()
+        if due is not None and due.end(error):
+            raise self._exceeded() from error
+
+    def _mine(self) -> Due | None:
+        due = _DUE.get()  # blocks nest, so the present one is what this block began, unless it began in test mode
+        return due if due is not None and due._policy is self else None
+
+    def __repr__(self) -> str:
+        """Show the time."""
+        return f"Deadline({self.seconds:g})" if self._end is None else f"Deadline.at({self._end:g})"
