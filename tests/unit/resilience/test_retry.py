@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import random
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from datetime import UTC, datetime
 
 import pytest
 import tenacity
-from hypothesis import given
-from hypothesis import strategies as st
+from tests.unit.resilience.stories import Down, Story, driven, policy
 
 from tradecore.clock import ManualClock
 from tradecore.errors import BulkheadFull, ConfigurationError, DeadlineExceeded, NotSent, PacingRefused, RateLimited
@@ -24,47 +20,9 @@ from tradecore.resilience import (
     RetryBudget,
     RetryDecided,
     RetryEnded,
-    RetryPolicy,
-    wait_decorrelated,
 )
-from tradecore.resilience.backoff import asked_wait
 
 NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
-
-
-class Down(Exception):
-    """The other side is down."""
-
-
-class Story:
-    """A function that ends as it was told, call by call; the last end repeats."""
-
-    def __init__(self, *ends: object) -> None:
-        self.ends = list(ends)
-        self.calls = 0
-
-    def __call__(self, *args: object) -> object:
-        end = self.ends[min(self.calls, len(self.ends) - 1)]
-        self.calls += 1
-        if isinstance(end, BaseException):
-            raise end
-        return end
-
-
-def policy(on=Down, **options):
-    options.setdefault("clock", ManualClock(autoadvance=True))
-    return RetryPolicy(on=on, **options)
-
-
-def driven(colour: str, retry: RetryPolicy, story: Story) -> object:
-    """Call the story by policy, in either colour."""
-    if colour == "plain":
-        return retry(story)()
-
-    async def function() -> object:
-        return story()
-
-    return asyncio.run(retry(function)())
 
 
 both = pytest.mark.parametrize("colour", ["plain", "awaited"])
@@ -203,100 +161,6 @@ def test_tenacity_sees_the_call_as_its_own_engine_shows_it():
     assert seen == [(1, (1,), {"two": 2}, 0.0, 1.0), (2, (1,), {"two": 2}, 2.0, 4.0), (3, (1,), {"two": 2}, 4.0, 7.0)]
 
 
-# --- waiting -----------------------------------------------------------------------------------------------------
-
-
-@given(st.integers(), st.floats(0.01, 5), st.floats(0, 100))
-def test_decorrelated_jitter_stays_between_base_and_three_times_the_last(seed, base, more):
-    cap = base + more
-    wait = wait_decorrelated(base, cap, random.Random(seed))
-    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
-    last = base
-    for _ in range(50):
-        state.upcoming_sleep = wait(state)
-        assert base <= state.upcoming_sleep <= min(cap, 3 * last) + 1e-9
-        last = max(base, state.upcoming_sleep)
-
-
-def test_calls_that_fail_together_do_not_come_back_together():
-    waits = [wait_decorrelated()(tenacity.RetryCallState(tenacity.Retrying(), None, (), {})) for _ in range(200)]
-    assert len(set(waits)) > 150
-    assert max(waits) - min(waits) > 0.1
-
-
-class Answer:
-    def __init__(self, **headers: str) -> None:
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-class Refused(Down):
-    def __init__(self, retry_after: object = None, response: object = None) -> None:
-        self.retry_after = retry_after
-        self.response = response
-
-
-@pytest.mark.parametrize(
-    ("source", "seconds"),
-    [
-        (Refused(3), 3.0),
-        (Refused(timedelta(seconds=90)), 90.0),
-        (Refused(-4.0), 0.0),
-        (Refused("7"), 7.0),
-        (Refused(True), None),
-        (Refused(float("inf")), None),
-        (Refused(float("nan")), None),
-        (Refused(response=Answer(Retry_After="5")), 5.0),
-        (Refused(response=Answer(retry_after="5.5")), 5.5),
-        (Answer(Retry_After=" 12 "), 12.0),
-        (Answer(Retry_After=format_datetime(NOW + timedelta(seconds=30), usegmt=True)), 30.0),
-        (Answer(Retry_After="Tue, 24 Nov 2026 14:30:40 GMT", Date="Tue, 24 Nov 2026 14:30:30 GMT"), 10.0),
-        (Answer(Retry_After="Tue, 24 Nov 2026 14:29:00 GMT"), 0.0),
-        (Answer(Retry_After="1e300"), None),
-        (Answer(Retry_After="nan"), None),
-        (Answer(Retry_After="soon"), None),
-        (Answer(Retry_After="-5"), None),
-        (Answer(Retry_After=""), None),
-        (Answer(Retry_After="²"), None),
-        (Answer(), None),
-        (Down(), None),
-        (None, None),
-    ],
-)
-def test_what_the_other_side_asks_for(source, seconds):
-    assert asked_wait(source, NOW) == seconds
-
-
-@given(st.text())
-def test_no_header_breaks_the_reading(text):
-    wait = asked_wait(Answer(Retry_After=text, Date=text), NOW)
-    assert wait is None or 0 <= wait < float("inf")
-
-
-@both
-def test_retry_after_is_waited_for(colour):
-    clock = ManualClock(autoadvance=True)
-    assert driven(colour, policy(clock=clock), Story(Refused(25), "ok")) == "ok"
-    assert clock.monotonic() == 25.0
-
-
-@both
-def test_too_long_a_retry_after_ends_it_at_once_with_the_error_itself(colour):
-    clock, asked = ManualClock(autoadvance=True), Refused(61)
-    with pytest.raises(Refused) as caught:
-        driven(colour, policy(clock=clock), Story(asked, "ok"))
-    assert caught.value is asked
-    assert clock.monotonic() == 0.0
-    assert "retry_after_cap" in caught.value.__notes__[0]
-
-
-@both
-def test_a_result_asks_for_patience_too(colour):
-    clock = ManualClock(autoadvance=True)
-    on = tenacity.retry_if_result(lambda answer: isinstance(answer, Answer))
-    assert driven(colour, policy(on=on, clock=clock), Story(Answer(retry_after="9"), 200)) == 200
-    assert clock.monotonic() == 9.0
-
-
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 
@@ -351,108 +215,6 @@ def test_a_deadline_that_passed_during_the_call_ends_it_with_the_calls_own_error
 
     with Deadline(5, clock=clock), pytest.raises(Down):
         policy(clock=clock).call(slow)
-
-
-# --- layers ------------------------------------------------------------------------------------------------------
-
-
-@both
-def test_only_the_outermost_of_nested_policies_retries(colour):
-    clock = ManualClock(autoadvance=True)
-    story = Story(Down())
-    inner, middle, outer = (policy(attempts=n, clock=clock) for n in (5, 4, 3))
-    if colour == "plain":
-        with pytest.raises(Down):
-            outer(middle(inner(story)))()
-    else:
-
-        async def function() -> object:
-            return story()
-
-        with pytest.raises(Down):
-            asyncio.run(outer(middle(inner(function)))())
-    assert story.calls == 3
-
-
-@pytest.mark.anyio
-async def test_tasks_of_one_attempt_do_not_retry_themselves():
-    clock = ManualClock(autoadvance=True)
-    story = Story(Down())
-
-    @policy(attempts=2, clock=clock)
-    async def inner():
-        return story()
-
-    @policy(attempts=2, clock=clock)
-    async def outer():
-        await asyncio.gather(inner(), inner())
-
-    with pytest.raises(Down):
-        await outer()
-    assert story.calls == 4
-
-
-@pytest.mark.anyio
-async def test_a_task_that_outlives_the_retry_it_was_started_in_may_retry_again():
-    clock = ManualClock(autoadvance=True)
-    over = asyncio.Event()
-    story = Story(Down(), "done")
-
-    async def lives_on():
-        await over.wait()
-        return policy(clock=clock).call(story)
-
-    @policy(clock=clock)
-    async def starts():
-        return asyncio.create_task(lives_on())
-
-    task = await starts()
-    over.set()
-    assert await task == "done"
-
-
-@pytest.mark.anyio
-async def test_siblings_retry_each_for_itself():
-    clock = ManualClock(autoadvance=True)
-    retry = policy(clock=clock, budget=None)
-    policy(clock=clock).call(lambda: None)  # leaves its mark in the context all of them copy
-    stories = [Story(Down(), Down(), n) for n in range(20)]
-
-    @retry
-    async def one(story):
-        await asyncio.sleep(0)
-        return story()
-
-    assert await asyncio.gather(*map(one, stories)) == list(range(20))
-
-
-@pytest.mark.anyio
-async def test_cancellation_in_the_call_and_in_the_wait_goes_out_at_once():
-    clock = ManualClock()
-    started = asyncio.Event()
-
-    async def hang():
-        started.set()
-        await asyncio.Event().wait()
-
-    in_call = asyncio.create_task(policy(on=BaseException, clock=clock).acall(hang))
-    await started.wait()
-    in_call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await in_call
-
-    story = Story(Down())
-
-    async def failing():
-        return story()
-
-    in_wait = asyncio.create_task(policy(clock=clock).acall(failing))
-    while not clock.sleepers:
-        await asyncio.sleep(0)
-    in_wait.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await in_wait
-    assert (story.calls, clock.sleepers) == (1, 0)
 
 
 # --- telling -----------------------------------------------------------------------------------------------------
