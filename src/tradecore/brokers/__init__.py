@@ -4,6 +4,7 @@ from .alpaca import Alpaca
 from .capabilities import Capabilities
 from .client import AsyncBrokerClient, BrokerClient
 from .evidence import BreakerOpen, ErrorRow
+from .line import breaker_for
 from .outcomes import differences
 from .protocol import Broker
 
@@ -15,5 +16,6 @@ __all__ = [
     "BrokerClient",
     "Capabilities",
     "ErrorRow",
+    "breaker_for",
     "differences",
 ]

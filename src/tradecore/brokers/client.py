@@ -11,15 +11,15 @@ from types import TracebackType
 from typing import Any, TypeVar, cast
 
 from ..clock import Clock, SystemClock
-from ..errors import LockTimeout, OutcomeUnknown
+from ..errors import DeadlineExceeded, LockTimeout, OutcomeUnknown
 from ..flow import Admit, Call, Effect, Flow, Lock, Pause, Permit, Reply, arun, run
-from ..resilience import CircuitBreaker, RateLimiter, commits
+from ..resilience import Bulkhead, CircuitBreaker, Pipeline, RateLimiter, commits, time_left
 from ..trading import Account, Fill, Instrument, MarketClock, Order, OrderRequest, Position, ReplaceRequest
 from .ledger import IdLedger
+from .line import ORDER_WAIT, READ_WAIT, Line
 from .outcomes import looked_again, replace_once, resolve, submit_once
-from .permits import BrokerPermit
 from .protocol import Broker, Listing
-from .roundtrip import ORDER_WAIT, READ_WAIT, Line, RoundTrip
+from .roundtrip import RoundTrip
 from .transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Transport, is_loopback
 
 __all__ = ["AsyncBrokerClient", "BrokerClient"]
@@ -37,14 +37,14 @@ class _Client:
         clock: Clock | None = None,
         breaker: CircuitBreaker | None = None,
         pace: RateLimiter | None = None,
+        bulkhead: Bulkhead | None = None,
+        send_lock: Bulkhead | None = None,
     ) -> None:
         self.broker = broker
         self.clock: Clock = clock if clock is not None else SystemClock()
-        name = f"{broker.name}:{broker.environment.value}"
-        # Time-outs are the transport's: a breaker's own would cancel a call whose answer is on the way.
-        self.breaker = breaker or CircuitBreaker(name, clock=self.clock, call_timeout=None)
-        self.pace = pace or RateLimiter(broker.pace, key=f"{name}:{broker.account}", clock=self.clock)
-        self._line = Line(broker, self.clock, self.breaker, self.pace)
+        self._line = Line(broker, self.clock, breaker, pace, bulkhead, send_lock)
+        self.breaker = self._line.breaker
+        self.pace = self._line.pace
         self._ids = IdLedger(broker.name, broker.capabilities.client_id_dedupes)
 
     @property
@@ -52,14 +52,28 @@ class _Client:
         """The broker's name."""
         return self.broker.name
 
+    @property
+    def pipeline(self) -> Pipeline:
+        """What a call that commits passes; its ``str`` tells the order."""
+        return self._line.orders
+
     def _submit(self, request: OrderRequest) -> Flow[Order]:
         return self._ids.watched(request.client_order_id, submit_once(self.broker, request))
+
+    def _read(self, flow: Flow[A]) -> Flow[A]:
+        return looked_again(flow, self._line.again)
 
     def _resolve(self, doubt: OutcomeUnknown | str, patience: float) -> Flow[Order]:
         client_order_id = doubt if isinstance(doubt, str) else doubt.client_order_id
         if not client_order_id:
             raise ValueError("this doubt is not about an order with a client order id; look with orders()")
         return self._ids.settled(client_order_id, resolve(self.broker, client_order_id, self.clock, patience))
+
+    def _pause(self, effect: Pause) -> float:
+        left = time_left(effect.seconds)
+        if left is not None and left < effect.seconds:
+            raise DeadlineExceeded(f"a pause of {effect.seconds:g} s would end after the deadline")
+        return effect.seconds
 
     def _permit_for(self, call: Call) -> tuple[Admit, float]:
         # A call that commits never waits once its SENDING stands: it goes now or is refused.
@@ -91,7 +105,9 @@ class BrokerClient(_Client):
         clock: tells the time and waits.
         transport: sends the bytes; HTTP when left out.
         breaker: in front of the broker; share one among the accounts of one broker and environment.
-        pace: the account's pace; share one among the clients of one account.
+        pace: the account's pace; share one among the clients of one account, as the next two.
+        bulkhead: how many calls of the account may be under way together; 16 when left out.
+        send_lock: a bulkhead of 1, which lets one call that commits pass at a time.
     """
 
     def __init__(
@@ -102,9 +118,11 @@ class BrokerClient(_Client):
         transport: Transport | None = None,
         breaker: CircuitBreaker | None = None,
         pace: RateLimiter | None = None,
+        bulkhead: Bulkhead | None = None,
+        send_lock: Bulkhead | None = None,
     ) -> None:
         """Connect nothing yet."""
-        super().__init__(broker, clock=clock, breaker=breaker, pace=pace)
+        super().__init__(broker, clock=clock, breaker=breaker, pace=pace, bulkhead=bulkhead, send_lock=send_lock)
         self._transport = transport or HttpTransport(proxies=not is_loopback(broker.base_url))
         self._locks: dict[str, threading.Lock] = {}
 
@@ -120,7 +138,7 @@ class BrokerClient(_Client):
         elif isinstance(effect, Admit):
             answer = self._admit(effect, ORDER_WAIT if effect.kind == "order" else READ_WAIT)
         elif isinstance(effect, Pause):
-            self.clock.sleep(effect.seconds)
+            self.clock.sleep(self._pause(effect))
         elif isinstance(effect, Lock):
             answer = self._hold(effect.key, effect.wait)
         else:
@@ -128,10 +146,8 @@ class BrokerClient(_Client):
         return cast(A, answer)
 
     def _admit(self, effect: Admit, wait: float) -> Permit:
-        leave = self._line.pass_breaker()
-        with self._line.pacing(leave):
-            turn = self.pace.acquire(effect.weight, timeout=wait)
-        return BrokerPermit(leave, turn)
+        with self._line.refusals():
+            return self._line.pipeline(effect.kind).admit(weight=effect.weight, wait=wait)
 
     def _call(self, call: Call) -> Reply:
         permit = call.permit or self._admit(*self._permit_for(call))
@@ -177,11 +193,11 @@ class BrokerClient(_Client):
 
     def find(self, client_order_id: str) -> Order | None:
         """Look for an order by our id; None proves nothing by itself."""
-        return run(looked_again(self.broker.find(client_order_id)), self.perform)
+        return run(self._read(self.broker.find(client_order_id)), self.perform)
 
     def get(self, broker_order_id: str) -> Order | None:
         """Look for an order by the broker's id."""
-        return run(looked_again(self.broker.get(broker_order_id)), self.perform)
+        return run(self._read(self.broker.get(broker_order_id)), self.perform)
 
     def cancel(self, broker_order_id: str) -> None:
         """Ask for a cancellation; look afterwards, it may have been filled.
@@ -201,31 +217,31 @@ class BrokerClient(_Client):
         self, *, status: Listing = "open", after: datetime | None = None, limit: int | None = None
     ) -> tuple[Order, ...]:
         """List orders, oldest first; with ``limit`` and no ``after`` the newest ones."""
-        return run(looked_again(self.broker.orders(status=status, after=after, limit=limit)), self.perform)
+        return run(self._read(self.broker.orders(status=status, after=after, limit=limit)), self.perform)
 
     def open_orders(self) -> tuple[Order, ...]:
         """List every order the broker calls open."""
-        return run(looked_again(self.broker.open_orders()), self.perform)
+        return run(self._read(self.broker.open_orders()), self.perform)
 
     def fills(self, *, since: datetime) -> tuple[Fill, ...]:
         """List executions since an instant, oldest first, each once; some earlier ones may be among them."""
-        return run(looked_again(self.broker.fills(since=since)), self.perform)
+        return run(self._read(self.broker.fills(since=since)), self.perform)
 
     def positions(self) -> tuple[Position, ...]:
         """List what the account holds."""
-        return run(looked_again(self.broker.positions()), self.perform)
+        return run(self._read(self.broker.positions()), self.perform)
 
     def account(self) -> Account:
         """Read the account."""
-        return run(looked_again(self.broker.account_state()), self.perform)
+        return run(self._read(self.broker.account_state()), self.perform)
 
     def instrument(self, symbol: str) -> Instrument:
         """Read an instrument; :class:`~tradecore.errors.NotFound` if there is none of this name."""
-        return run(looked_again(self.broker.instrument(symbol)), self.perform)
+        return run(self._read(self.broker.instrument(symbol)), self.perform)
 
     def market_clock(self) -> MarketClock:
         """Read the broker's time and session."""
-        return run(looked_again(self.broker.market_clock()), self.perform)
+        return run(self._read(self.broker.market_clock()), self.perform)
 
     def ping(self) -> None:
         """Check that the broker answers and accepts the credentials."""
@@ -255,9 +271,11 @@ class AsyncBrokerClient(_Client):
         transport: AsyncTransport | None = None,
         breaker: CircuitBreaker | None = None,
         pace: RateLimiter | None = None,
+        bulkhead: Bulkhead | None = None,
+        send_lock: Bulkhead | None = None,
     ) -> None:
         """Connect nothing yet."""
-        super().__init__(broker, clock=clock, breaker=breaker, pace=pace)
+        super().__init__(broker, clock=clock, breaker=breaker, pace=pace, bulkhead=bulkhead, send_lock=send_lock)
         self._transport = transport or AsyncHttpTransport(proxies=not is_loopback(broker.base_url))
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -269,7 +287,7 @@ class AsyncBrokerClient(_Client):
         elif isinstance(effect, Admit):
             answer = await self._admit(effect, ORDER_WAIT if effect.kind == "order" else READ_WAIT)
         elif isinstance(effect, Pause):
-            await self.clock.asleep(effect.seconds)
+            await self.clock.asleep(self._pause(effect))
         elif isinstance(effect, Lock):
             answer = self._hold(effect.key, effect.wait)
         else:
@@ -277,10 +295,8 @@ class AsyncBrokerClient(_Client):
         return cast(A, answer)
 
     async def _admit(self, effect: Admit, wait: float) -> Permit:
-        leave = self._line.pass_breaker()
-        with self._line.pacing(leave):
-            turn = await self.pace.aacquire(effect.weight, timeout=wait)
-        return BrokerPermit(leave, turn)
+        with self._line.refusals():
+            return await self._line.pipeline(effect.kind).aadmit(weight=effect.weight, wait=wait)
 
     async def _call(self, call: Call) -> Reply:
         permit = call.permit or await self._admit(*self._permit_for(call))
@@ -312,11 +328,11 @@ class AsyncBrokerClient(_Client):
 
     async def find(self, client_order_id: str) -> Order | None:
         """Look for an order by our id; None proves nothing by itself."""
-        return await arun(looked_again(self.broker.find(client_order_id)), self.perform)
+        return await arun(self._read(self.broker.find(client_order_id)), self.perform)
 
     async def get(self, broker_order_id: str) -> Order | None:
         """Look for an order by the broker's id."""
-        return await arun(looked_again(self.broker.get(broker_order_id)), self.perform)
+        return await arun(self._read(self.broker.get(broker_order_id)), self.perform)
 
     async def cancel(self, broker_order_id: str) -> None:
         """Ask for a cancellation; see :meth:`BrokerClient.cancel`."""
@@ -331,31 +347,31 @@ class AsyncBrokerClient(_Client):
         self, *, status: Listing = "open", after: datetime | None = None, limit: int | None = None
     ) -> tuple[Order, ...]:
         """List orders, oldest first; with ``limit`` and no ``after`` the newest ones."""
-        return await arun(looked_again(self.broker.orders(status=status, after=after, limit=limit)), self.perform)
+        return await arun(self._read(self.broker.orders(status=status, after=after, limit=limit)), self.perform)
 
     async def open_orders(self) -> tuple[Order, ...]:
         """List every order the broker calls open."""
-        return await arun(looked_again(self.broker.open_orders()), self.perform)
+        return await arun(self._read(self.broker.open_orders()), self.perform)
 
     async def fills(self, *, since: datetime) -> tuple[Fill, ...]:
         """List executions since an instant, oldest first, each once; some earlier ones may be among them."""
-        return await arun(looked_again(self.broker.fills(since=since)), self.perform)
+        return await arun(self._read(self.broker.fills(since=since)), self.perform)
 
     async def positions(self) -> tuple[Position, ...]:
         """List what the account holds."""
-        return await arun(looked_again(self.broker.positions()), self.perform)
+        return await arun(self._read(self.broker.positions()), self.perform)
 
     async def account(self) -> Account:
         """Read the account."""
-        return await arun(looked_again(self.broker.account_state()), self.perform)
+        return await arun(self._read(self.broker.account_state()), self.perform)
 
     async def instrument(self, symbol: str) -> Instrument:
         """Read an instrument; :class:`~tradecore.errors.NotFound` if there is none of this name."""
-        return await arun(looked_again(self.broker.instrument(symbol)), self.perform)
+        return await arun(self._read(self.broker.instrument(symbol)), self.perform)
 
     async def market_clock(self) -> MarketClock:
         """Read the broker's time and session."""
-        return await arun(looked_again(self.broker.market_clock()), self.perform)
+        return await arun(self._read(self.broker.market_clock()), self.perform)
 
     async def ping(self) -> None:
         """Check that the broker answers and accepts the credentials."""

@@ -6,18 +6,34 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..clock import Clock
-from ..errors import BrokerError, CapabilityMissing, ConnectFailed, DuplicateOrder, NotSent, OutcomeUnknown
+from ..errors import (
+    BrokerError,
+    CapabilityMissing,
+    ConnectFailed,
+    DeadlineExceeded,
+    DuplicateOrder,
+    NotSent,
+    OutcomeUnknown,
+)
 from ..flow import Admit, Call, Effect, Flow, Pause, Permit, Reply
+from ..resilience import RetryPolicy, time_left
 from ..trading import Order, OrderRequest, OrderType, ReplaceRequest, canonical
 from .protocol import Broker
 
-__all__ = ["differences", "looked_again", "replace_once", "resolve", "submit_once"]
+__all__ = [
+    "differences",
+    "is_lost_answer",
+    "is_server_failure",
+    "looked_again",
+    "replace_once",
+    "resolve",
+    "submit_once",
+]
 
 T = TypeVar("T")
 
 # Looks after a doubt: quick at first, since most answers are lost after the order was booked.
 LOOKS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-READ_RETRIES = (0.25, 1.0)
 
 
 def _spelled(value: Any) -> str:
@@ -148,7 +164,7 @@ def resolve(broker: Broker, client_order_id: str, clock: Clock, patience: float)
                     client_order_id=client_order_id,
                 )
         looks += 1
-        left = patience - (clock.monotonic() - started)
+        left = _patience_left(patience - (clock.monotonic() - started))
         if left <= 0:
             break
         yield Pause(min(LOOKS[min(looks, len(LOOKS) - 1)], left))
@@ -160,8 +176,26 @@ def resolve(broker: Broker, client_order_id: str, clock: Clock, patience: float)
     )
 
 
-def looked_again(flow: Flow[T]) -> Flow[T]:
-    """Return ``flow`` with each read asked again, twice at most, if no answer came or the server failed."""
+def _patience_left(left: float) -> float:
+    # Beyond the deadline nobody waits for the answer, and the doubt is the better news to part with.
+    try:
+        return time_left(left) or 0.0
+    except DeadlineExceeded:
+        return 0.0
+
+
+def is_lost_answer(error: BaseException) -> bool:
+    """Return whether a read got no answer. Exactly BrokerError is one that got lost: refusals are not asked again."""
+    return isinstance(error, ConnectFailed) or type(error) is BrokerError
+
+
+def is_server_failure(reply: Reply) -> bool:
+    """Return whether the answer is a failure of the broker's server."""
+    return reply.status >= 500
+
+
+def looked_again(flow: Flow[T], again: RetryPolicy) -> Flow[T]:
+    """Return ``flow`` with each read asked again, as ``again`` says, if no answer came or the server failed."""
     step: Callable[[Any], Effect[Any]] = flow.send
     answer: Any = None
     while True:
@@ -171,22 +205,25 @@ def looked_again(flow: Flow[T]) -> Flow[T]:
             result: T = done.value
             return result
         try:
-            answer = yield from _patient(effect) if isinstance(effect, Call) and effect.kind == "read" else effect
+            answer = (
+                yield from _patient(effect, again) if isinstance(effect, Call) and effect.kind == "read" else effect
+            )
             step = flow.send
         except Exception as error:
             step, answer = flow.throw, error
 
 
-def _patient(call: Call) -> Flow[Reply]:
-    for seconds in READ_RETRIES:
+def _patient(call: Effect[Reply], again: RetryPolicy) -> Flow[Reply]:
+    series = again.series()
+    while True:
         try:
             reply = yield from call
         except BrokerError as error:
-            # Exactly BrokerError is an answer that got lost. Refusals of breaker and pace are not asked again.
-            if not isinstance(error, ConnectFailed) and type(error) is not BrokerError:
+            wait = series.after_error(error)
+            if wait is None:
                 raise
         else:
-            if reply.status < 500:
+            wait = series.after_result(reply)
+            if wait is None:
                 return reply
-        yield Pause(seconds)
-    return (yield from call)
+        yield Pause(wait)

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from asyncio import CancelledError
 from decimal import Decimal
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from ..clock import Clock
-from ..errors import BrokerError, ConnectFailed, DeadlinePassed, PacingRefused, RateLimited, ReplyLost
+from ..errors import BrokerError, ConnectFailed, DeadlineExceeded, DeadlinePassed, ReplyLost
 from ..flow import Call, Permit, Reply
 from ..redact import MASK, redact, redact_text
-from ..resilience import BreakerPermit, CircuitBreaker, CircuitOpenError, RateLimiter
-from .evidence import BreakerOpen, retry_after
-from .permits import BrokerPermit
-from .protocol import Broker
+from ..resilience import Admission, cut_off, time_left
+from .line import Line
 from .transport import Incoming, Lost, Outgoing, Unsent
 
-__all__ = ["ORDER_WAIT", "READ_WAIT", "Line", "RoundTrip", "read_json"]
+__all__ = ["RoundTrip", "read_json"]
 
 _log = logging.getLogger("tradecore.brokers")
 
 TIMEOUT = 10.0
 EVIDENCE = 4096
 CREDENTIAL = 8  # characters; what is shorter may be a word, and words stand in answers
-READ_WAIT = 30.0
-ORDER_WAIT = 5.0
 
 # Says nothing about the broker's health: it works, and refuses us for pace or credentials.
 _NO_VOTE = frozenset({401, 408, 425, 429})
@@ -46,61 +40,6 @@ def read_json(content: bytes) -> Any:
         ValueError: for anything that is not JSON, NaN and infinities included.
     """
     return json.loads(content.decode("utf-8"), parse_float=Decimal, parse_constant=_no_constant)
-
-
-class Line:
-    """What a client knows about its way to a broker: the breaker in front, the pace, the time.
-
-    Args:
-        broker: whose protocol it is.
-        clock: tells the time.
-        breaker: in front of the broker.
-        pace: of the account.
-    """
-
-    def __init__(self, broker: Broker, clock: Clock, breaker: CircuitBreaker, pace: RateLimiter) -> None:
-        """Start without penalties."""
-        self.broker = broker
-        self.clock = clock
-        self.breaker = breaker
-        self.pace = pace
-        self._penalties = 0
-
-    def pass_breaker(self) -> BreakerPermit:
-        """Return the breaker's leave.
-
-        Raises:
-            BreakerOpen: if it is open.
-        """
-        try:
-            return self.breaker.acquire()
-        except CircuitOpenError as error:
-            refusal = BreakerOpen(error.message, broker=self.broker.name, retry_after=error.retry_after)
-            refusal.name, refusal.state, refusal.opened_at = error.name, error.state, error.opened_at
-        raise refusal
-
-    @contextmanager
-    def pacing(self, permit: BreakerPermit) -> Iterator[None]:
-        """Give the breaker's permit back if no turn is had."""
-        try:
-            yield
-        except RateLimited as error:
-            permit.give_back()
-            raise PacingRefused(broker=self.broker.name, retry_after=error.retry_after) from None
-        except BaseException:
-            permit.give_back()
-            raise
-
-    def penalty(self, headers: Mapping[str, str]) -> float:
-        """Return how long a 429 asks us to wait, and hold the pace for so long."""
-        self._penalties = min(self._penalties + 1, 6)
-        seconds = retry_after(headers, self.clock.now(), otherwise=float(2 ** (self._penalties - 1)))
-        self.pace.block_for(seconds)
-        return seconds
-
-    def answered(self) -> None:
-        """The broker answered and set no penalty."""
-        self._penalties = 0
 
 
 class RoundTrip:
@@ -127,15 +66,14 @@ class RoundTrip:
         call, clock, broker = self._call, self._line.clock, self._line.broker
         now = clock.monotonic()
         left = None if call.not_after is None else call.not_after - now
-        if left is not None and left <= 0:
-            raise DeadlinePassed(broker=broker.name, client_order_id=call.client_order_id)
+        timeout = self._timeout(left)
         headers = {"accept": "application/json", "user-agent": "tradecore", **broker.headers()}
         content = None
         if call.body is not None:
             content = json.dumps(call.body, separators=(",", ":"), ensure_ascii=False).encode()
             headers["content-type"] = "application/json"
         query = f"?{urlencode(call.query, quote_via=quote)}" if call.query else ""
-        if isinstance(self._permit, BrokerPermit):
+        if isinstance(self._permit, Admission):
             self._permit.start()
         self._written, self._started = True, now
         return Outgoing(
@@ -143,10 +81,20 @@ class RoundTrip:
             url=f"{broker.base_url}{call.path}{query}",
             headers=headers,
             content=content,
-            timeout=clock.real(call.timeout if call.timeout is not None else TIMEOUT),
+            timeout=max(0.001, clock.real(timeout)),
             connect_timeout=None if left is None else max(0.001, clock.real(left)),
             fresh=call.kind == "order" and not broker.capabilities.client_id_dedupes,
         )
+
+    def _timeout(self, left: float | None) -> float:
+        call = self._call
+        try:
+            timeout = time_left(call.timeout if call.timeout is not None else TIMEOUT)
+        except DeadlineExceeded:
+            timeout = 0.0
+        if not timeout or (left is not None and left <= 0):
+            raise DeadlinePassed(broker=self._line.broker.name, client_order_id=call.client_order_id)
+        return timeout
 
     def answer(self, incoming: Incoming) -> None:
         """Take the answer in."""
@@ -182,12 +130,26 @@ class RoundTrip:
         self._note(error)
         if error is None:
             self._settle()
-        elif not self._written or not isinstance(error, Exception):
+        elif not self._written:
             self._permit.give_back()
+        elif isinstance(error, Exception):
+            self._raise(self._unsent(error) if isinstance(error, Unsent) else self._lost(error))
+        elif isinstance(error, CancelledError) and cut_off():
+            self._cut_off()
         else:
-            failure = self._unsent(error) if isinstance(error, Unsent) else self._lost(error)
-            self._permit.fail(failure)
-            raise failure from None
+            if self._call.kind != "read":
+                error.may_exist = True  # type: ignore[attr-defined]  # whoever turns it into a TimeoutError keeps it as its cause
+            self._permit.give_back()
+
+    def _raise(self, failure: BrokerError) -> None:
+        self._permit.fail(failure)
+        raise failure from None
+
+    def _cut_off(self) -> None:
+        # Our own deadline, and nobody lost interest: the caller is told of the doubt, not of the time.
+        if self._call.kind != "read":
+            self._raise(self._failure(ReplyLost, "no answer", DeadlineExceeded("cut off at the deadline")))
+        self._permit.fail(DeadlineExceeded("no answer before the deadline"))
 
     def _settle(self) -> None:
         status = self.reply.status

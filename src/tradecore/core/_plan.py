@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
-from ..brokers import Broker
+from ..brokers import Broker, breaker_for
 from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
 from ..flow import Flow, Work
@@ -17,11 +17,14 @@ from ..hooks import Hooks
 from ..orders.agenda import Agenda, Due, due
 from ..orders.settings import JourneySettings
 from ..orders.setup import Rule, StrategySetup, seed
+from ..resilience import CircuitBreaker
 from ..sanitize import PayloadLimits
+from ..trading import Environment
 from ._log import log_what_matters
 
-__all__ = ["Plan", "Runtime", "checked", "not_open"]
+__all__ = ["Plan", "Runtime", "checked", "clients_of", "not_open"]
 
+C = TypeVar("C")
 D = TypeVar("D")
 
 
@@ -70,6 +73,21 @@ def checked(
     if problems:
         raise ConfigurationError.of(problems)
     return db, accounts
+
+
+def clients_of(accounts: Mapping[str, Any], kind: Callable[..., C], clock: Clock) -> dict[str, C]:
+    """Return a client for each account; those of one broker and environment stand behind one breaker."""
+    breakers: dict[tuple[str, Environment], CircuitBreaker] = {}
+    clients: dict[str, C] = {}
+    for name, broker in accounts.items():
+        if hasattr(broker, "perform"):
+            clients[name] = broker
+            continue
+        place = (broker.name, broker.environment)
+        if place not in breakers:
+            breakers[place] = breaker_for(broker, clock)
+        clients[name] = kind(broker, clock=clock, breaker=breakers[place])
+    return clients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from ..orders.settings import JourneySettings
 from ..sanitize import PayloadLimits
 from ..trading import Receipt, Signal
 from ._performers import async_performer
-from ._plan import Plan, Runtime, checked, not_open
+from ._plan import Plan, Runtime, checked, clients_of, not_open
 from ._probes import probes
 from ._roster import Roster
 from .worker import AsyncWorker
@@ -79,10 +79,7 @@ class AsyncTradeCore:
             route,
         )
         self._owns_database = self.db is not url
-        clients = {
-            name: broker if isinstance(broker, AsyncBrokerClient) else AsyncBrokerClient(broker, clock=self._plan.clock)
-            for name, broker in accounts.items()
-        }
+        clients = clients_of(accounts, AsyncBrokerClient, self._plan.clock)
         self._runtime = Runtime(self._plan, self.db, clients)
         self.brokers: dict[str, AsyncBrokerClient] = clients
         self.clock = self._plan.clock

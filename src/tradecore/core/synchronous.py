@@ -21,7 +21,7 @@ from ..orders.settings import JourneySettings
 from ..sanitize import PayloadLimits
 from ..trading import Receipt, Signal
 from ._performers import performer
-from ._plan import Plan, Runtime, checked, not_open
+from ._plan import Plan, Runtime, checked, clients_of, not_open
 from ._probes import probes
 from ._roster import Roster
 from .worker import Worker
@@ -76,10 +76,7 @@ class TradeCore:
             lambda: url if isinstance(url, Database) else Database(url, clock=self._plan.clock), brokers, route
         )
         self._owns_database = self.db is not url
-        clients = {
-            name: broker if isinstance(broker, BrokerClient) else BrokerClient(broker, clock=self._plan.clock)
-            for name, broker in accounts.items()
-        }
+        clients = clients_of(accounts, BrokerClient, self._plan.clock)
         self._runtime = Runtime(self._plan, self.db, clients)
         self.brokers: dict[str, BrokerClient] = clients
         self.clock = self._plan.clock

@@ -10,10 +10,9 @@ from ..clock import Clock
 from ..errors import DeadlineExceeded
 from .admission import aadmitted, admitted
 from .breaker import CircuitBreaker
-from .deadline import cut_off, is_late, time_left
+from .deadline import Deadline, cut_off, is_late, time_left
 from .limiter import RateLimiter
 from .switch import SWITCH
-from .timer import Limit
 
 __all__ = ["Attempt"]
 
@@ -45,7 +44,9 @@ class Attempt:
         # Breakers count plain code's lateness by their own call_timeout themselves.
         self._own_timeout = timeout
         limits = [breaker.call_timeout for breaker in breakers if breaker.call_timeout is not None]
-        self._timeout = timeout if timeout is not None else min(limits, default=None)
+        shortest = timeout if timeout is not None else min(limits, default=None)
+        # A deadline of its own, so that drivers are told of it, and who is cut off knows by what.
+        self._time = Deadline(shortest, name="the attempt", clock=clock) if shortest is not None else None
         self._pace_wait = pace_wait
         self._clock = clock
 
@@ -80,20 +81,25 @@ class Attempt:
         return attempt
 
     def _any(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        time = self._time if self._own_timeout is not None else None
+
         def attempt(*args: Any, **kwargs: Any) -> Any:
             if SWITCH.on:
                 return function(*args, **kwargs)
             admission = admitted(self._parts, self._clock, 1, self._pace_wait)
-            admission.start()
-            began = self._clock.monotonic()
+            due = None
             try:
+                admission.start()
+                due = time.begin() if time is not None else None
                 result = function(*args, **kwargs)
+                # Plain code cannot be cut off. Its late result is returned, and counts against the other side's health.
+                late = is_late()
             except BaseException as error:
                 admission.settle(error)
                 raise
-            # Plain code cannot be cut off. Its late result is returned, and counts against the other side's health.
-            limit = self._own_timeout
-            late = is_late() or (limit is not None and self._clock.monotonic() - began > limit)
+            finally:
+                if due is not None:
+                    due.end(None)
             admission.settle(_too_late() if late else None)
             return result
 
@@ -101,7 +107,7 @@ class Attempt:
 
     def coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the coroutine function ``function`` as an attempt."""
-        timeout, clock, pace = self._timeout, self._clock, self._pace
+        time, clock, pace = self._time, self._clock, self._pace
         breaker = self._breaker if self._usual else None
 
         async def attempt(*args: Any, **kwargs: Any) -> Any:
@@ -120,24 +126,29 @@ class Attempt:
                         permit.give_back()
                         raise
                     permit.start()
-            limit = Limit(timeout, clock) if timeout is not None else None
+            due = None
             try:
+                due = time.begin_cutting() if time is not None else None
                 result = await function(*args, **kwargs)
             except BaseException as error:
-                if limit is not None and limit.end(error):
-                    late = TimeoutError(f"the attempt took more than {timeout:g} s")
+                if due is not None and due.end(error):
+                    late = _too_long(time)
                     permit.settle(late)
                     raise late from error
                 # Cut off by a deadline further out, it has hung: that is no cancellation by somebody who lost interest.
                 hung = isinstance(error, CancelledError) and cut_off()
                 permit.settle(_too_late() if hung else error)
                 raise
-            if limit is not None:
-                limit.end(None)
+            if due is not None:
+                due.end(None)
             permit.succeed()
             return result
 
         return attempt
+
+
+def _too_long(time: Deadline | None) -> TimeoutError:
+    return TimeoutError(f"the attempt took more than {time.seconds:g} s" if time is not None else "")
 
 
 def _too_late() -> DeadlineExceeded:

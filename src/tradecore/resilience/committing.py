@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -116,8 +117,14 @@ def is_refusal(error: BaseException) -> bool:
 
 
 def may_have_happened(error: BaseException) -> bool:
-    """Return whether what failed with ``error`` may have been done all the same: look, never repeat."""
-    return leaves_doubt(type(error)) or bool(getattr(error, "may_exist", False))
+    """Return whether what failed with ``error`` may have been done all the same: look, never repeat.
+
+    A call that was canceled under way marks its cancellation so, and a time-out names that as its cause.
+    """
+    step: BaseException | None = error
+    while isinstance(step, TimeoutError | CancelledError) and not getattr(step, "may_exist", False):
+        step = step.__cause__
+    return step is not None and (leaves_doubt(type(step)) or bool(getattr(step, "may_exist", False)))
 
 
 def leaves_doubt(kind: type[BaseException]) -> bool:

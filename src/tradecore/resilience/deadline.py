@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,9 +51,13 @@ class Due:
 
     @property
     def fired(self) -> bool:
-        """Whether it, or one around it, has cut its task off."""
-        mine = self._limit is not None and self._limit.fired
-        return mine or (self.outer is not None and self.outer.fired)
+        """Whether it has cut its task off."""
+        return self._limit is not None and self._limit.fired
+
+    @property
+    def canceled_before(self) -> int:
+        """How often its task was being canceled when it began to watch."""
+        return 0 if self._limit is None else self._limit.canceled_before
 
     def arm(self, seconds: float) -> None:
         """Cancel the running task when it ends."""
@@ -97,9 +102,14 @@ def is_late() -> bool:
 
 
 def cut_off() -> bool:
-    """Return whether a deadline around this task has canceled it."""
-    due = _DUE.get()
-    return due is not None and due.fired
+    """Return whether this task is canceled by deadlines around this work, and by nobody else."""
+    due, fired, before = _DUE.get(), 0, 0
+    while due is not None:
+        if due.fired:
+            fired, before = fired + 1, due.canceled_before
+        due = due.outer
+    task = asyncio.current_task() if fired else None
+    return task is not None and task.cancelling() <= before + fired
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from .backoff import wait_decorrelated
 from .budget import RetryBudget
 from .committing import PROOFS, REFUSALS, Commits, leaves_doubt, marked
 from .judging import Matcher, matches, require
+from .series import OUTERMOST, Series, is_nested
 from .switch import SWITCH
-from .series import OUTERMOST, Series
 
 __all__ = ["Rest", "RetryPolicy"]
 
@@ -151,9 +151,13 @@ class RetryPolicy:
         """Return whether ``on`` names this kind of refusal."""
         return any(issubclass(kind, REFUSALS) and isinstance(refusal, kind) for kind in self._types)
 
-    def series(self, *, repeatable: bool = False) -> Series:
-        """Return the decisions for one call that failed, for drivers that wait in their own way (flows)."""
-        return Series(self, repeatable=repeatable)
+    def series(self) -> Series:
+        """Count a first attempt and return the decisions about its call, for drivers that wait in their own way.
+
+        Within another retry, and in test mode, they are to make no further attempt.
+        """
+        self._first()
+        return Series(self, final=bool(SWITCH.on) or is_nested())
 
     def call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a plain ``function`` under the policy.

@@ -57,6 +57,7 @@ class Series:
         kwargs: with what.
         began: when the first attempt began, where somebody asks; else now.
         repeatable: whether a repeat is harmless even if the call was done, by its client id.
+        final: whether the first attempt is the only one, whatever comes of it.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Series:
         *,
         began: float | None = None,
         repeatable: bool = False,
+        final: bool = False,
     ) -> None:
         """Begin."""
         self._policy = policy
         self._repeatable = repeatable
+        self._final = final
         self._state = RetryCallState(policy.retrying, function, args, dict(kwargs or {}))
         self._state.start_time = policy.clock.monotonic() if began is None else began
 
@@ -83,7 +86,7 @@ class Series:
     def after_error(self, error: Exception) -> float | None:
         """Return the seconds to wait before the next attempt, or None if the error is to be raised."""
         self._state.set_exception((type(error), error, error.__traceback__))
-        if is_refusal(error) and not self._policy.names(error):
+        if self._final or (is_refusal(error) and not self._policy.names(error)):
             return None
         # Whatever the rules say: a repeat of what may have been done is a second order.
         wanted = isinstance(error, TryAgain) or self._policy.retrying.retry(self._state)
@@ -94,7 +97,8 @@ class Series:
     def after_result(self, result: Any) -> float | None:
         """Return the seconds to wait before the next attempt, or None if ``result`` is to be returned."""
         self._state.set_result(result)
-        return self._next(result, None) if self._policy.retrying.retry(self._state) else None
+        wanted = not self._final and self._policy.retrying.retry(self._state)
+        return self._next(result, None) if wanted else None
 
     def _next(self, source: Any, error: BaseException | None) -> float | None:
         policy, state = self._policy, self._state

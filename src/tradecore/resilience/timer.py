@@ -93,9 +93,10 @@ class Limit:
 
     Attributes:
         fired: whether the time is up, and the task was canceled for it.
+        canceled_before: how often it was being canceled already, by others.
     """
 
-    __slots__ = ("_cancelling", "_ended", "_joined", "_task", "fired")
+    __slots__ = ("_ended", "_joined", "_task", "canceled_before", "fired")
 
     def __init__(self, seconds: float, clock: Clock) -> None:
         """Cancel the running task after ``seconds`` of ``clock``.
@@ -107,7 +108,7 @@ class Limit:
         if task is None:
             raise RuntimeError("a time limit needs a task to cancel")
         self._task = task
-        self._cancelling = task.cancelling()
+        self.canceled_before = task.cancelling()
         self.fired = self._ended = False
         joined: _Joined
         if isinstance(clock, ManualClock):
@@ -136,4 +137,4 @@ class Limit:
         self._joined.discard(self)
         if not self.fired:
             return False
-        return self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError)
+        return self._task.uncancel() <= self.canceled_before and isinstance(error, asyncio.CancelledError)
