@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from ..clock import Clock
 from ..crypto import Keyring
 from ..errors import DeadlineExceeded
+from ..resilience import no_deadline, time_left
 from . import leases
 from .async_readers import AsyncReader
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
@@ -128,6 +129,7 @@ class AsyncDatabase(AsyncReader):
 
     @asynccontextmanager
     async def _once(self) -> AsyncIterator[AsyncSession]:
+        time_left()  # nothing is begun after the deadline
         with self.alone():
             async with self._sessions() as session:
                 yield session
@@ -166,7 +168,7 @@ class AsyncDatabase(AsyncReader):
             renewer.cancel()
             with suppress(asyncio.CancelledError):
                 await renewer
-            with suppress(Exception):  # it ends by itself, and what the block raised is the news
+            with no_deadline(), suppress(Exception):  # it ends by itself, and what the block raised is the news
                 await self.run(leases.release, name, held.token)
 
     async def _await_lease(self, held: Held, wait: float) -> int:
@@ -181,7 +183,7 @@ class AsyncDatabase(AsyncReader):
     async def _keep(self, held: Held) -> None:
         while not held.lost:
             await asyncio.sleep(self.clock.real(held.ttl) / 3)
-            with suppress(Exception):  # the next third of the lease is the next try
+            with no_deadline(), suppress(Exception):  # the next third of the lease is the next try
                 held.lost = not await self.run(leases.renew, held.name, held.token, held.ttl)
 
     async def ping(self, timeout: float = 1.0) -> float:

@@ -22,6 +22,7 @@ from ..errors import (
     UniqueViolation,
 )
 from ..redact import redact_text
+from ..resilience import fits
 
 __all__ = ["Trouble", "commit_failure", "pause_or_raise", "spoken", "trouble_of", "unreachable"]
 
@@ -180,10 +181,11 @@ def pause_or_raise(error: Exception, attempt: int, tries: int, spent: float, pat
     """
     trouble = trouble_of(error)
     retried = trouble in (Trouble.CONFLICT, Trouble.LOST) or (trouble is Trouble.LOCKED and spent < patience)
-    if not retried or attempt >= tries:
+    # Full jitter: contenders that lost together must not come back together.
+    pause = random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))
+    if not retried or attempt >= tries or not fits(pause):
         said = spoken(error)
         if said is error:
             raise error
         raise said from error
-    # Full jitter: contenders that lost together must not come back together.
-    return random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt))
+    return pause

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from ..clock import Clock
 from ..crypto import Keyring
 from ..errors import DeadlineExceeded
+from ..resilience import no_deadline, time_left
 from . import leases
 from .conflicts import commit_failure, pause_or_raise, spoken, unreachable
 from .engines import Isolation, Settings, engine_arguments, unpooled_arguments
@@ -159,6 +160,7 @@ class Database(Reader):
 
     @contextmanager
     def _once(self) -> Iterator[Session]:
+        time_left()  # nothing is begun after the deadline
         with self.alone(), self._sessions() as session:
             yield session
             session.flush()
@@ -202,7 +204,7 @@ class Database(Reader):
         finally:
             over.set()
             renewer.join()
-            with suppress(Exception):  # it ends by itself, and what the block raised is the news
+            with no_deadline(), suppress(Exception):  # it ends by itself, and what the block raised is the news
                 self.run(leases.release, name, held.token)
 
     def _await_lease(self, held: Held, wait: float) -> int:

@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from ..crypto import Keyring
 from ..errors import ConfigurationError
-from .deadlines import limit_statements
+from .deadlines import limit_statements, tell_deadlines
 from .pools import AsyncWatchedPool, WatchedPool
 from .reading import READS, VOUCHED
 
@@ -218,6 +218,9 @@ def arm(engine: Engine, settings: Settings, belongings: dict[str, Any]) -> None:
             reads = bool(connection.get_execution_options().get(READS))
             if statement := _BEGINNINGS[engine.dialect.name][reads]:
                 connection.exec_driver_sql(statement, execution_options=VOUCHED)
+
+    if engine.dialect.name != "sqlite":
+        tell_deadlines(engine, settings.statement_timeout)
 
 
 def _set_up_sqlite(cursor: Any, settings: Settings) -> None:

@@ -7,7 +7,7 @@ from .breaker import CircuitBreaker
 from .budget import RetryBudget
 from .bulkhead import Bulkhead, Slot
 from .committing import commits
-from .deadline import Deadline, Due, cut_off, no_deadline, time_left
+from .deadline import Deadline, Due, cut_off, fits, no_deadline, real_time_left, time_left
 from .decisions import Decision, rate_limit_headers
 from .events import (
     BreakerAdmitted,
@@ -34,7 +34,6 @@ from .redis_verdicts import RedisVerdicts
 from .retry import RetryPolicy
 from .settings import BreakerSettings
 from .sharing import MemoryVerdicts, VerdictStore
-from .switch import pass_through
 
 __all__ = [
     "Admission",
@@ -86,9 +85,11 @@ __all__ = [
     "_registered",
     "commits",
     "cut_off",
+    "fits",
     "no_deadline",
     "pass_through",
     "rate_limit_headers",
+    "real_time_left",
     "time_left",
     "wait_decorrelated",
 ]

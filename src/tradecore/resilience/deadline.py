@@ -19,7 +19,7 @@ from .judging import require
 from .switch import SWITCH
 from .timer import Limit
 
-__all__ = ["Deadline", "Due", "cut_off", "is_late", "no_deadline", "time_left"]
+__all__ = ["Deadline", "Due", "cut_off", "fits", "is_late", "no_deadline", "real_time_left", "time_left"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -93,6 +93,21 @@ def time_left(limit: float | None = None) -> float | None:
     if left <= 0:
         raise DeadlineExceeded(f"the deadline passed {abs(left):.3f} s ago")
     return left if limit is None or left < limit else limit
+
+
+def real_time_left(limit: float) -> float:
+    """Return ``limit``, seconds of the machine's time, or less where the deadline comes first.
+
+    For drivers, which take a time-out and no error: after the deadline it is a millisecond.
+    """
+    due = _DUE.get()
+    return limit if due is None else max(0.001, min(limit, due.clock.real(due.left)))
+
+
+def fits(seconds: float) -> bool:
+    """Return whether a wait of ``seconds`` ends before the deadline."""
+    due = _DUE.get()
+    return due is None or seconds < due.left
 
 
 def is_late() -> bool:

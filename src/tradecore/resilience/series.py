@@ -9,12 +9,11 @@ from typing import Any, Protocol
 from tenacity import RetryCallState, Retrying, TryAgain
 
 from ..clock import Clock
-from ..errors import DeadlineExceeded
 from ..hooks import Hooks
 from .backoff import asked_wait
 from .budget import RetryBudget
 from .committing import is_refusal, may_have_happened
-from .deadline import time_left
+from .deadline import fits
 from .happenings import BudgetExhausted, RetryDecided, RetryEnded, RetryReason
 
 __all__ = ["OUTERMOST", "Rules", "Series", "is_nested"]
@@ -110,7 +109,7 @@ class Series:
         wait = state.upcoming_sleep = max(0.0, wait, asked or 0.0)
         if policy.retrying.stop(state):
             return self._ended("attempts", error)
-        if not _fits(wait):
+        if not fits(wait):
             return self._ended("deadline", error)
         if policy.budget is not None and not policy.budget.spend():
             if policy.hooks is not None:
@@ -143,14 +142,6 @@ _WORDS: dict[RetryReason, str] = {
     "retry_after": "the other side asks to be left alone for longer than retry_after_cap",
     "slot": "its place in the bulkhead was taken meanwhile",
 }
-
-
-def _fits(wait: float) -> bool:
-    try:
-        left = time_left()
-    except DeadlineExceeded:
-        return False
-    return left is None or wait < left
 
 
 def _annotate(error: BaseException, note: str) -> None:
