@@ -25,7 +25,6 @@ from .happenings import BudgetExhausted, BulkheadRefused, DeadlineMissed, FellBa
 from .limit_events import LimiterBlocked, QuotaDecided, TurnPassed, TurnRefused
 from .limiter import RateLimiter, Turn
 from .memory import MemoryStore
-from .switch import pass_through
 from .permits import BreakerPermit, CircuitOpenError, Override, Peers, Snapshot, Totals
 from .pipeline import Pipeline
 from .quotas import Quotas
@@ -34,6 +33,7 @@ from .redis_verdicts import RedisVerdicts
 from .retry import RetryPolicy
 from .settings import BreakerSettings
 from .sharing import MemoryVerdicts, VerdictStore
+from .switch import pass_through
 
 __all__ = [
     "Admission",

@@ -12,8 +12,8 @@ from ..hooks import Hooks
 from .committing import is_refusal, leaves_doubt, may_have_happened
 from .happenings import FellBack
 from .judging import Matcher, matchers, matches, require
-from .switch import SWITCH
 from .series import OUTERMOST
+from .switch import SWITCH
 
 __all__ = ["Fallback"]
 
