@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from .judging import holds
 from .permits import BreakerPermit, Outcome
-from .timeouts import TimeLimit
+from .timer import Limit
 
 if TYPE_CHECKING:
     from .breaker import CircuitBreaker
@@ -101,8 +101,7 @@ def plain(guard: CircuitBreaker, function: Callable[..., Any]) -> Callable[..., 
 
 def coroutine(guard: CircuitBreaker, function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     """Return a coroutine function that awaits ``function`` under a permit and the breaker's time-out."""
-    limit = guard.call_timeout
-    seconds = None if limit is None else guard.clock.real(limit)
+    seconds, clock = guard.call_timeout, guard.clock
 
     now, patience = guard._now, guard._patience
 
@@ -115,12 +114,16 @@ def coroutine(guard: CircuitBreaker, function: Callable[..., Awaitable[Any]]) ->
                 guard._teller.announce(function, args, kwargs)
             permit.start()
         started = now()
+        limit = None if seconds is None else Limit(seconds, clock)
         try:
-            if seconds is None:
+            try:
                 result = await function(*args, **kwargs)
-            else:
-                with TimeLimit(seconds):
-                    result = await function(*args, **kwargs)
+            except BaseException as error:
+                if limit is not None and limit.end(error):
+                    raise TimeoutError(f"no answer within {seconds:g} s") from error
+                raise
+            if limit is not None:
+                limit.end(None)
         except BaseException as error:
             if window is not None:
                 guard._ended_badly(window, started, error)

@@ -19,6 +19,15 @@ LEVELS: Mapping[str, str] = {
     "breaker_refused": "debug",
     "breaker_slow": "warning",
     "breaker_succeeded": "debug",
+    "budget_exhausted": "warning",
+    "bulkhead_refused": "warning",
+    "deadline_missed": "warning",
+    "fell_back": "warning",
+    "limiter_blocked": "warning",
+    "quota_decided": "debug",
+    "retry_ended": "warning",
+    "turn_passed": "debug",
+    "turn_refused": "warning",
 }
 """How loud an event is said; ``info`` where its title is not named."""
 

@@ -9,17 +9,24 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from functools import reduce
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .. import resilience
 from ..hooks import Happening, Hooks
 from ..redact import redact
-from ..resilience import BreakerAdmitted, BreakerRefused, BreakerSucceeded
+from ..resilience import BreakerAdmitted, BreakerRefused, BreakerSucceeded, QuotaDecided, TurnPassed
 
 __all__ = ["EVERY_CALL", "attend", "event_kinds", "facts_of", "label_names", "labels_of", "title_of"]
 
-EVERY_CALL: tuple[type[Happening], ...] = (BreakerAdmitted, BreakerRefused, BreakerSucceeded)
+EVERY_CALL: tuple[type[Happening], ...] = (
+    *(BreakerAdmitted, BreakerRefused, BreakerSucceeded),
+    *(QuotaDecided, TurnPassed),
+)
 """What ordinary calls cause, good ones and refused ones: while somebody listens, each costs microseconds more."""
+
+# What a part calls itself in its events.
+_NAMES = ("name", "limiter", "quota")
 
 
 def event_kinds() -> tuple[type[Happening], ...]:
@@ -44,7 +51,7 @@ def attend(
 
 
 _titles: dict[type, str] = {}
-_labels: dict[type, tuple[str, ...]] = {}
+_labels: dict[type, dict[str, tuple[str, ...]]] = {}
 
 
 def title_of(kind: type[Happening]) -> str:
@@ -56,11 +63,28 @@ def title_of(kind: type[Happening]) -> str:
 
 def label_names(kind: type[Happening]) -> tuple[str, ...]:
     """Return the fields of a kind that metrics are told apart by: its name, choices, flags, kinds of error."""
+    return tuple(_paths(kind))
+
+
+def _paths(kind: type[Happening]) -> dict[str, tuple[str, ...]]:
+    """Return for each label where its value is found: a field, or a field of what a field holds."""
     if kind not in _labels:
-        hints = get_type_hints(kind)
-        names = [field.name for field in dataclasses.fields(kind)]
-        _labels[kind] = tuple(name for name in names if name == "name" or _has_few_values(hints[name]))
+        found: dict[str, tuple[str, ...]] = {}
+        for name, hint in get_type_hints(kind).items():
+            if name in _NAMES or _has_few_values(hint):
+                found[name] = (name,)
+            else:
+                inner = get_type_hints(hint) if _inner(hint) else {}
+                found |= {one: (name, one) for one in inner if one not in found and _has_few_values(inner[one])}
+        _labels[kind] = found
     return _labels[kind]
+
+
+def _inner(kind: Any) -> tuple[str, ...]:
+    """Return the fields of what is made of some: a dataclass or a named tuple."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    return getattr(kind, "_fields", ())
 
 
 def _has_few_values(hint: Any) -> bool:
@@ -74,7 +98,7 @@ def _has_few_values(hint: Any) -> bool:
 
 def labels_of(happening: Happening) -> dict[str, str]:
     """Return these fields as text; of an error its class alone."""
-    return {name: _text(getattr(happening, name)) for name in label_names(type(happening))}
+    return {label: _text(reduce(getattr, path, happening)) for label, path in _paths(type(happening)).items()}
 
 
 def _text(value: Any) -> str:
@@ -86,11 +110,20 @@ def _text(value: Any) -> str:
 
 
 def facts_of(happening: Happening) -> Mapping[str, Any]:
-    """Return every field for a log line: errors by class, what looks like a secret masked."""
-    facts = {}
+    """Return every field for a log line: errors by class, what is made of fields taken apart, secrets masked."""
+    facts: dict[str, Any] = {}
     for field in dataclasses.fields(happening):
         value = getattr(happening, field.name)
-        facts[field.name] = type(value).__name__ if isinstance(value, BaseException) else value
-    # `name` and its like are ours, but a free text may have come from outside.
+        if inner := _inner(type(value)):
+            facts |= {f"{field.name}_{one}": _plain(getattr(value, one)) for one in inner}
+        else:
+            facts[field.name] = _plain(value)
     masked: Mapping[str, Any] = redact(facts)
     return masked
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as what logs and spans can hold."""
+    if isinstance(value, BaseException):
+        return type(value).__name__
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

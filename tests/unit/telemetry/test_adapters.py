@@ -18,7 +18,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from tradecore.clock import ManualClock
 from tradecore.errors import ConfigurationError
 from tradecore.hooks import Happening, Hooks
-from tradecore.resilience import BreakerFailed, BreakerSucceeded, CircuitBreaker, CircuitOpenError
+from tradecore.resilience import (
+    BreakerFailed,
+    BreakerSucceeded,
+    CircuitBreaker,
+    CircuitOpenError,
+    QuotaDecided,
+    Quotas,
+    RetryEnded,
+)
 from tradecore.telemetry import opentelemetry, prometheus, readings
 from tradecore.telemetry.logging import log
 from tradecore.telemetry.readings import event_kinds, label_names, labels_of, title_of
@@ -73,6 +81,20 @@ def test_events_of_every_call_are_left_out_so_that_good_calls_keep_their_short_w
     for one in stops:
         one()
     assert not any(map(hooks.heard, event_kinds()))
+
+
+def test_what_the_other_parts_tell_is_read_likewise():
+    error = Down("token=abcdefghijk")
+    kinds = {title_of(kind): kind for kind in event_kinds()}
+    assert {"retry_decided", "budget_exhausted", "bulkhead_refused", "turn_refused", "limiter_blocked"} <= set(kinds)
+    retry = RetryEnded(name="quotes", attempts=3, reason="attempts", error=error)
+    assert labels_of(retry) == {"name": "quotes", "reason": "attempts", "error": "Down"}
+    quotas = Quotas({"connect": "1 per minute"}, clock=ManualClock())
+    decided = QuotaDecided(quota="connect", decision=quotas.hit("connect", "u-1"))
+    assert labels_of(decided).items() >= {"quota": "connect", "allowed": "true"}.items()
+    facts = readings.facts_of(decided)
+    assert facts["decision_allowed"] is True
+    assert all(value is None or isinstance(value, str | int | float) for value in facts.values())
 
 
 def test_structlog_lines_carry_what_was_bound_and_no_secret():

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
 
 import pytest
 
-from tradecore.resilience.timeouts import TimeLimit
+from tradecore.clock import SystemClock
+from tradecore.resilience.timer import Limit
 
 pytestmark = pytest.mark.anyio
 
 
+@contextmanager
+def time_limit(seconds):
+    limit = Limit(seconds, SystemClock())
+    try:
+        yield
+    except BaseException as error:
+        if limit.end(error):
+            raise TimeoutError(f"within {seconds:g} s") from error
+        raise
+    limit.end(None)
+
+
 async def test_it_fires_in_time_and_not_before():
     began = time.perf_counter()
-    with pytest.raises(TimeoutError), TimeLimit(0.05):
+    with pytest.raises(TimeoutError), time_limit(0.05):
         await asyncio.Event().wait()
     assert time.perf_counter() - began >= 0.05
     task = asyncio.current_task()
@@ -23,14 +37,14 @@ async def test_it_fires_in_time_and_not_before():
 
 
 async def test_a_block_that_ends_in_time_is_left_alone():
-    with TimeLimit(0.02):
+    with time_limit(0.02):
         await asyncio.sleep(0)
     await asyncio.sleep(0.05)
 
 
 async def test_a_cancellation_from_outside_stays_one():
     async def block():
-        with TimeLimit(10):
+        with time_limit(10):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(block())
@@ -42,7 +56,7 @@ async def test_a_cancellation_from_outside_stays_one():
 
 async def test_a_cancellation_that_comes_with_the_limit_stays_one():
     async def block():
-        with TimeLimit(0.01):
+        with time_limit(0.01):
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
@@ -55,7 +69,7 @@ async def test_a_cancellation_that_comes_with_the_limit_stays_one():
 
 async def test_an_error_of_the_block_wins():
     async def block():
-        with TimeLimit(0.01):
+        with time_limit(0.01):
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
@@ -67,21 +81,21 @@ async def test_an_error_of_the_block_wins():
 
 
 async def test_the_inner_of_two_fires_alone():
-    with TimeLimit(5):
-        with pytest.raises(TimeoutError), TimeLimit(0.01):
+    with time_limit(5):
+        with pytest.raises(TimeoutError), time_limit(0.01):
             await asyncio.Event().wait()
         await asyncio.sleep(0)
 
 
 async def test_the_outer_of_two_fires_through_the_inner():
-    with pytest.raises(TimeoutError, match=r"within 0\.01 s"), TimeLimit(0.01), TimeLimit(5):
+    with pytest.raises(TimeoutError, match=r"within 0\.01 s"), time_limit(0.01), time_limit(5):
         await asyncio.Event().wait()
 
 
 async def test_many_limits_of_many_lengths_all_fire():
     async def block(seconds):
         began = time.perf_counter()
-        with pytest.raises(TimeoutError), TimeLimit(seconds):
+        with pytest.raises(TimeoutError), time_limit(seconds):
             await asyncio.Event().wait()
         return time.perf_counter() - began - seconds
 
@@ -91,7 +105,7 @@ async def test_many_limits_of_many_lengths_all_fire():
 
 def test_each_loop_has_a_timer_of_its_own():
     async def hang():
-        with TimeLimit(0.01):
+        with time_limit(0.01):
             await asyncio.Event().wait()
 
     for _ in range(3):
@@ -101,4 +115,4 @@ def test_each_loop_has_a_timer_of_its_own():
 
 def test_without_a_task_there_is_nothing_to_cancel():
     with pytest.raises(RuntimeError):
-        TimeLimit(1).__enter__()
+        Limit(1, SystemClock())
