@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "drawings",
+    "outage",
     "rooms",
     "schema",
 ]

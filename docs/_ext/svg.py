@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from math import hypot
 from typing import TypeAlias
@@ -22,6 +23,7 @@ _STYLE = """
 .tc .number { font-size: 11px; }
 """ + "\n".join(
     f".tc rect.{name} {{ stroke: {colour}; stroke-width: 2; }} .tc path.{name} {{ stroke: {colour}; }}"
+    f" .tc text.{name} {{ fill: {colour}; }}"
     f" .tc path.{name}.faint {{ stroke-opacity: .45; stroke-dasharray: 4 3; }}"
     for name, colour in HUBS.items()
 )
@@ -72,6 +74,11 @@ class Drawing:
             f'marker-end="url(#{hub or ("faint" if faint else "head")})" '
             f'd="M{ax:.1f} {y1:.1f} C{ax + out * reach:.1f} {y1:.1f} {to:.1f} {y2:.1f} {bx:.1f} {y2:.1f}"/>'
         )
+
+    def line(self, points: Sequence[Point], *, hub: str = "", faint: bool = False) -> None:
+        """Draw a line through points, in a hub's colour."""
+        way = " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        self._strokes.append(f'<path class="{hub or ("faint" if faint else "")}" d="M{way}"/>')
 
     def dot(self, at: Point, *, full: bool, same: bool) -> None:
         """Draw one field of a grid: full where legal, a ring on the diagonal."""

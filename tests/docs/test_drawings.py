@@ -12,17 +12,22 @@ from tradecore.models.migrations.drift import tables_of
 TABLES = [*tables_of("core"), *tables_of("platform")]
 
 
-@pytest.fixture(scope="module")
-def schema():
+def extension(name):
     place = house.ROOT / "docs" / "_ext"
     sys.path.insert(0, str(place))
     try:
-        spec = importlib.util.spec_from_file_location("schema_drawing", place / "schema.py")
+        spec = importlib.util.spec_from_file_location(f"{name}_drawing", place / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # a dataclass looks up its module
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(place))
     return module
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return extension("schema")
 
 
 def test_every_table_and_every_foreign_key_is_in_the_map_once(schema):
@@ -61,3 +66,15 @@ def test_the_reference_page_has_every_column_and_says_what_it_leads_to(schema):
             for key in column.foreign_keys:
                 assert f"{key.column.table.name}, {key.ondelete}" in line
             assert ("?" in line) == column.nullable
+
+
+def test_the_outage_is_drawn_from_a_run_in_which_the_breaker_spares_calls_and_comes_back():
+    outage = extension("outage")
+    seen = outage.run(window=20.0, reset_timeout=5.0)
+    assert all(second.good == outage.CALLS for second in seen[: outage.DOWN])
+    down = seen[outage.DOWN : outage.UP]
+    assert sum(second.refused for second in down) > 3 * sum(second.failed for second in down) > 0
+    assert all(second.good == outage.CALLS for second in seen[outage.UP + 6 :])
+    drawing = outage.breaker_outage()
+    assert drawing.count("hub1") >= 2
+    assert "calls were made in vain" in drawing
