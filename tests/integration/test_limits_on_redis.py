@@ -153,9 +153,12 @@ def test_a_block_stops_every_process_and_waits_are_first_come_first_served(own_r
         paces[1].acquire(timeout=0.1)
     assert 0.1 < refused.value.retry_after <= 0.4
     assert paces[1].acquire(timeout=5).at - began >= 0.35
+    paces[0].block_for(float("nan"))  # says nothing
     paces[0].block_for(0.2)
     paces[1].block_for(0.05)
     assert 0.1 < paces[1].peek().retry_after <= 0.2
+    paces[0].block_for(float("inf"))
+    assert paces[1].peek().retry_after > 86_400
     for pace in paces:
         pace.close()
 
@@ -205,7 +208,7 @@ def test_without_the_server_the_first_call_costs_little_and_the_next_nothing(own
     getattr(own_redis, how)()
     first, seconds = took(lambda: local.hit("q", "u"))
     assert first.outage == "local"
-    assert seconds < 0.5  # 0.05 s by default and on a quiet machine: benchmarks/limits.py
+    assert seconds < 0.5  # 0.05 s by default and on a quiet machine: benchmarks/limiters_on_redis.py
     assert (first.allowed, first.limit) == (True, 5)
     assert first.remaining == 1  # what passed before the outage is not forgotten
     assert local.hit("q", "u")

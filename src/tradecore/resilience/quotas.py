@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Quotas"]
 
 Limits: TypeAlias = str | Limit | Sequence[str | Limit]
+
+
+_NAME = re.compile(r"[ -~]{1,128}\Z")
 
 
 class Quotas:
@@ -65,6 +69,11 @@ class Quotas:
         found: dict[str, tuple[Policy, ...]] = {}
         problems: list[str] = []
         for name, given in limits.items():
+            if not _NAME.match(name):
+                problems.append(
+                    f"the name {name!r} is not 1 to 128 printable ASCII characters: headers show it"
+                )
+                continue
             try:
                 found[name] = policies_of(name, given, strategy)
             except ConfigurationError as error:

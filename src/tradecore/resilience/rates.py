@@ -13,6 +13,7 @@ from limits import parse_many
 from ..errors import ConfigurationError
 
 __all__ = [
+    "LONGEST",
     "LONGEST_KEY",
     "Claim",
     "Limit",
@@ -32,10 +33,9 @@ Outage: TypeAlias = Literal["local", "open", "closed"]
 _STRATEGIES: tuple[str, ...] = get_args(Strategy)
 # What `limits` calls a moving window is the exact log.
 _SYNONYMS = {"moving-window": "exact-log"}
-_LONGEST = 10 * 366 * 86_400  # seconds
+LONGEST = 10 * 366 * 86_400  # seconds
 # limits reads "5 per 0 minutes" as "5 per 1 minute".
 _NO_PERIOD = re.compile(r"(?:/|per)\s*0+\s*[a-z]", re.IGNORECASE)
-_NAME = re.compile(r"[ -~]{0,128}\Z")
 LONGEST_KEY = 64
 
 
@@ -104,8 +104,6 @@ def policies_of(
     """
     problems: list[str] = []
     found: dict[str, Policy] = {}
-    if not _NAME.match(name):
-        problems.append(f"the name {name!r} is not at most 128 printable ASCII characters")
     if isinstance(limits, str | Limit) or not isinstance(limits, Iterable):
         limits = [limits]
     for limit in limits:
@@ -136,7 +134,7 @@ def _read(name: str, limit: Limit, strategy: str, burst: int | None, problems: l
         amount, period = item.amount, float(item.get_expiry())
         if amount < 1:
             problems.append(f"the rate {rate!r} lets nothing through")
-        elif period > _LONGEST:
+        elif period > LONGEST:
             problems.append(f"the period of {rate!r} is longer than ten years")
         elif burst is not None and not (known == "gcra" and 1 <= burst <= amount):
             problems.append(f"a burst of {burst} does not go with {rate!r} and {known}: 1 to {amount}, gcra only")

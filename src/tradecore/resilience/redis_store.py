@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from ..clock import SystemClock
 from ..errors import ConfigurationError
 from .decisions import Decision, held, together
-from .rates import Claim, Policy, StoreUnavailable, digest
+from .rates import LONGEST, Claim, Policy, StoreUnavailable, digest
 
 try:
     from redis import Redis
@@ -127,7 +127,7 @@ class RedisStore:
 
     def hold(self, key: str | bytes, seconds: float) -> Arguments:
         """Return what to run to block ``key``."""
-        return 1, (self._block(key), "block", 1, max(1, round(seconds * 1000)))
+        return 1, (self._block(key), "block", 1, max(1, round(min(seconds, LONGEST) * 1000)))
 
     def forget(self, policy: Policy, key: str | bytes) -> Arguments:
         """Return what to run to forget what ``key`` used of ``policy``."""

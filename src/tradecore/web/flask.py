@@ -18,7 +18,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Unpack, cast
 
 from ..context import current_context
 from ..errors import ConfigurationError, TradeCoreError
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenedHere", "init_app", "limited"]
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 _log = logging.getLogger("tradecore.web")
 
@@ -92,7 +93,7 @@ def init_app(app: Flask, core: OpenedHere, **options: Unpack[Options]) -> None:
 
 def limited(
     quotas: Quotas, name: str, *, key: Callable[[], Key] | None = None, cost: int = 1
-) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a request reach a view if its quota has room, else answer 429; it goes below ``@app.route``.
 
     ::
@@ -113,12 +114,12 @@ def limited(
     """
     quotas.check(name, cost)
 
-    def before(view: Callable[P, Any]) -> Callable[P, Any]:
+    def before(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
-        def asked(*args: P.args, **kwargs: P.kwargs) -> Any:
+        def asked(*args: P.args, **kwargs: P.kwargs) -> R:
             parts = as_key(whoever() if key is None else key())
             spend(request.environ, quotas.hit(name, *parts, cost=cost))
-            return current_app.ensure_sync(view)(*args, **kwargs)
+            return cast(R, current_app.ensure_sync(view)(*args, **kwargs))
 
         return asked
 
