@@ -45,9 +45,8 @@ def limits_of(kind: str, stats: bool = False) -> Callable[[int, int], Act]:
 def registered(n: int, period: int) -> Act:
     from limits import RateLimitItemPerSecond, storage, strategies
 
-    import tradecore.resilience  # registers the strategy
+    import tradecore.resilience.strategies  # noqa: F401  (registers itself)
 
-    assert tradecore.resilience
     limiter = strategies.STRATEGIES["gcra"](storage.storage_from_string("tradecore+memory://"))
     item = RateLimitItemPerSecond(n, period)
     return lambda: limiter.hit(item, "k")
@@ -228,7 +227,7 @@ async def aonce(act: Act, calls: int) -> float:
 async def abest(make: Callable[[int, int], Act], n: int) -> float:
     act = make(n, 1)
     await aonce(act, 200)
-    return min([await aonce(act, CALLS) for _ in range(3)])
+    return min([await aonce(act, 200) for _ in range(30)])
 
 
 def child(out: Any, work: Callable[[], Any]) -> None:
@@ -259,6 +258,8 @@ def apart(work: Callable[[], Any]) -> Any:
 def timed(make: Callable[[int, int], Act], how: Callable[[Act, int], float], filled: int = 0) -> float:
     act = make(MOST if not filled else filled * 2, 1 if not filled else 3600)
     once(act, filled or 200)
+    if how is once:  # batches shorter than a time slice, so that a busy machine leaves some of them alone
+        return min(once(act, 200) for _ in range(30))
     return min(how(act, CALLS) for _ in range(3))
 
 
@@ -292,20 +293,20 @@ def verdict(what: str, value: float, most: float, unit: str = "") -> None:
 
 
 def bytes_per_key(kind: str) -> float:
+    from limits import RateLimitItemPerHour, storage, strategies
+
+    import tradecore.resilience  # not counted
+
     keys = 20_000
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     if kind.startswith("limits"):
-        from limits import RateLimitItemPerHour, storage, strategies
-
         limiter = strategies.STRATEGIES[kind.split()[1]](storage.MemoryStorage())
         item = RateLimitItemPerHour(100)
         for number in range(keys):
             limiter.hit(item, f"user-{number}")
     else:
-        from tradecore.resilience import Quotas
-
-        made = Quotas({"q": "100/hour"}, strategy=kind.split()[1])
+        made = tradecore.resilience.Quotas({"q": "100/hour"}, strategy=kind.split()[1])
         for number in range(keys):
             made.hit("q", f"user-{number}")
     return (tracemalloc.get_traced_memory()[0] - before) / keys

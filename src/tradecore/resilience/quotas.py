@@ -70,9 +70,7 @@ class Quotas:
         problems: list[str] = []
         for name, given in limits.items():
             if not _NAME.match(name):
-                problems.append(
-                    f"the name {name!r} is not 1 to 128 printable ASCII characters: headers show it"
-                )
+                problems.append(f"the name {name!r} is not 1 to 128 printable ASCII characters: headers show it")
                 continue
             try:
                 found[name] = policies_of(name, given, strategy)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, NoReturn, cast
 
 from limits import RateLimitItem, errors, strategies
@@ -45,6 +46,7 @@ def claims_of(item: RateLimitItem, identifiers: Sequence[Any], cost: int, strate
     return [Claim(policy, key_of(tuple(map(str, identifiers))), cost)]
 
 
+@lru_cache(maxsize=1024)
 def _policy(name: str, limit: int, period: float, strategy: Strategy) -> Policy:
     rate = f"{limit} per {period:g} s"
     return Policy(name, rate, limit, float(period), strategy, limit, f"{name}:{limit}/{period:g}:{strategy}")
