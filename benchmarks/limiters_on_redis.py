@@ -74,7 +74,7 @@ def about_redis(port: int, server: subprocess.Popen[bytes]) -> None:
     cases: dict[str, Act] = {
         "limits fixed": lambda: fixed.hit(item, "k"),
         "limits fixed + stats": lambda: (fixed.hit(item, "k"), fixed.get_window_stats(item, "k")),
-        "limits moving": lambda: moving.hit(item, "k"),
+        "limits moving": lambda: moving.hit(item, "moving"),
         "OURS gcra": lambda: ours.hit("gcra", "k"),
         "OURS exact log": lambda: ours.hit("log", "k"),
         "OURS two limits together": lambda: ours.hit("two", "k"),

@@ -83,7 +83,7 @@ async def of_coroutines() -> None:
 
 
 def heard(event: QuotaDecided) -> None:
-    assert_type((event.quota, event.decision), tuple[str, Decision])
+    assert_type((event.name, event.allowed, event.retry_after), tuple[str, bool, float])
 
 
 def user_of(request: Request) -> str:

@@ -141,18 +141,18 @@ class RateLimiter:
         return turn
 
     def _tell_passed(self, turn: Turn, started: float) -> None:
-        if self._hooks is not None and turn.decision is not None:
+        decision = turn.decision
+        if self._hooks is not None and decision is not None and self._hooks.heard(TurnPassed):
             waited = self.clock.monotonic() - started
-            told = TurnPassed(limiter=self.key, cost=turn.cost, waited=waited, decision=turn.decision)
-            self._hooks.tell(told)
+            self._hooks.tell(TurnPassed(name=self.key, outage=decision.outage, cost=turn.cost, waited=waited))
 
     def _tell_refused(self, cost: int, refusal: RateLimited) -> None:
         if self._hooks is not None:
-            self._hooks.tell(TurnRefused(limiter=self.key, cost=cost, retry_after=refusal.retry_after or 0.0))
+            self._hooks.tell(TurnRefused(name=self.key, cost=cost, retry_after=refusal.retry_after or 0.0))
 
     def _tell_blocked(self, seconds: float) -> None:
         if self._hooks is not None:
-            self._hooks.tell(LimiterBlocked(limiter=self.key, seconds=seconds))
+            self._hooks.tell(LimiterBlocked(name=self.key, seconds=seconds))
 
     def reserve(self, cost: int = 1, *, timeout: float | None = None) -> Turn:
         """Take a place in the line and return it; do not wait. Ask its ``wait()``, or let it pass when its time comes.

@@ -159,8 +159,16 @@ class Quotas:
         check_cost([claim.policy for claim in self._claims(name, (), 1)], cost)
 
     def _told(self, decision: Decision) -> Decision:
-        if self._hooks is not None:
-            self._hooks.tell(QuotaDecided(quota=decision.policy.name, decision=decision))
+        if self._hooks is not None and self._hooks.heard(QuotaDecided):
+            told = QuotaDecided(
+                name=decision.policy.name,
+                allowed=decision.allowed,
+                outage=decision.outage,
+                cost=decision.cost,
+                remaining=decision.remaining,
+                retry_after=decision.retry_after,
+            )
+            self._hooks.tell(told)
         return decision
 
     def _claims(self, name: str, key: tuple[str | int, ...], cost: int) -> list[Claim]:

@@ -228,7 +228,7 @@ async def test_hooks_hear_what_passed_what_was_refused_and_what_was_blocked():
     await pace.ablock_for(2)
     pace.block_for(0)
     first, second, refused, again, *blocks = heard
-    assert (type(first), first.limiter, first.waited, second.waited) == (TurnPassed, "told", 0.0, 1.0)
+    assert (type(first), first.name, first.waited, second.waited) == (TurnPassed, "told", 0.0, 1.0)
     assert (type(refused), refused.retry_after, again.retry_after) == (TurnRefused, 1.0, 1.0)
     assert [(type(block), block.seconds) for block in blocks] == [(LimiterBlocked, 3), (LimiterBlocked, 2)]
 

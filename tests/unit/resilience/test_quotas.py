@@ -218,7 +218,7 @@ def test_a_refusal_is_an_error_that_says_when():
         quotas.require("q", "u")
     assert refused.value.retry_after == pytest.approx(60)
     assert refused.value.details == ({"policy": "q", "limit": 1, "period": 60.0, "outage": None},)
-    assert [(event.quota, event.decision.allowed) for event in heard] == [("q", True), ("q", False)]
+    assert [(event.name, event.allowed, event.outage) for event in heard] == [("q", True, None), ("q", False, None)]
 
 
 @pytest.mark.anyio
