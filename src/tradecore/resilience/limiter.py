@@ -97,18 +97,18 @@ class RateLimiter:
             ValueError: if ``cost`` can never pass.
         """
         if self._hooks is None:
-            return self._acquire(cost, timeout)
+            turn = self._passage.enter(cost, timeout, True)
+            return turn if turn.at is not None else self._wait(turn)
         started = self.clock.monotonic()
         try:
-            turn = self._acquire(cost, timeout)
+            turn = self._wait(self._passage.enter(cost, timeout, True))
         except RateLimited as refusal:
             self._tell_refused(cost, refusal)
             raise
         self._tell_passed(turn, started)
         return turn
 
-    def _acquire(self, cost: int, timeout: float | None) -> Turn:
-        turn = self._passage.enter(cost, timeout, waits=True)
+    def _wait(self, turn: Turn) -> Turn:
         if turn.at is None:
             try:
                 run(self._passage.through(turn), self._passage.perform)
@@ -120,18 +120,18 @@ class RateLimiter:
     async def aacquire(self, cost: int = 1, *, timeout: float | None = None) -> Turn:
         """Wait in this task until it is our turn; the same errors as :meth:`acquire`."""
         if self._hooks is None:
-            return await self._aacquire(cost, timeout)
+            turn = self._passage.enter(cost, timeout, True)
+            return turn if turn.at is not None else await self._await(turn)
         started = self.clock.monotonic()
         try:
-            turn = await self._aacquire(cost, timeout)
+            turn = await self._await(self._passage.enter(cost, timeout, True))
         except RateLimited as refusal:
             self._tell_refused(cost, refusal)
             raise
         self._tell_passed(turn, started)
         return turn
 
-    async def _aacquire(self, cost: int, timeout: float | None) -> Turn:
-        turn = self._passage.enter(cost, timeout, waits=True)
+    async def _await(self, turn: Turn) -> Turn:
         if turn.at is None:
             try:
                 await arun(self._passage.through(turn), self._passage.aperform)

@@ -27,7 +27,7 @@ class MemoryStore:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.lock = threading.Lock()
         self._tables: dict[str, Table] = {}
-        self._blocks: dict[str | bytes, float] = {}
+        self.blocks: dict[str | bytes, float] = {}  # until when, by key
 
     def table(self, policy: Policy) -> Table:
         """Return the table of a policy."""
@@ -45,7 +45,7 @@ class MemoryStore:
             blockable: whether a block of the first claim's key counts.
         """
         with self.lock:
-            left = self.blocked_for(claims[0].key) if blockable and self._blocks else 0.0
+            left = self.blocked_for(claims[0].key) if blockable and self.blocks else 0.0
             commit = commit and left <= 0
             if len(claims) == 1:
                 policy, key, cost = claims[0]
@@ -85,21 +85,16 @@ class MemoryStore:
         """Let nobody pass under ``key`` for ``seconds``; never shortens an earlier block."""
         now = self.clock.monotonic()
         with self.lock:
-            self._blocks = {other: until for other, until in self._blocks.items() if until > now}
-            self._blocks[key] = max(self._blocks.get(key, 0.0), now + seconds)
+            self.blocks = {other: until for other, until in self.blocks.items() if until > now}
+            self.blocks[key] = max(self.blocks.get(key, 0.0), now + seconds)
 
     async def ablock(self, key: str | bytes, seconds: float) -> None:
         """Block, for coroutines."""
         self.block(key, seconds)
 
-    @property
-    def has_blocks(self) -> bool:
-        """Whether any key was blocked, and may still be."""
-        return bool(self._blocks)
-
     def blocked_for(self, key: str | bytes) -> float:
         """Return the seconds that a block of ``key`` still lasts, 0 or less without one."""
-        until = self._blocks.get(key)
+        until = self.blocks.get(key)
         return until - self.clock.monotonic() if until is not None else 0.0
 
     def wait(self, claims: Sequence[Claim], units: int) -> float:
@@ -123,7 +118,7 @@ class MemoryStore:
             count = sum(map(len, self._tables.values()))
             for table in self._tables.values():
                 table.reset()
-            self._blocks.clear()
+            self.blocks.clear()
         return count
 
     def close(self) -> None:

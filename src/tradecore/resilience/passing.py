@@ -73,7 +73,7 @@ class Passage:
         with line.lock:
             if self._memory is not None and not line.turns:
                 table = self._table
-                if table is not None and not self._memory.has_blocks:
+                if table is not None and not self._memory.blocks:
                     with table.lock:
                         decision = table.take(self.key, cost)
                 else:
