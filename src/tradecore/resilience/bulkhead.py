@@ -239,11 +239,13 @@ class Bulkhead:
         if self._join(waiter, limit):
             return
         began = self.clock.monotonic()
-        guard = Limit(limit, self.clock) if limit is not None else None
+        guard = Limit()
         try:
+            if limit is not None:
+                guard.start(limit, self.clock)
             await waiter.woken.wait()
         except BaseException as error:
-            given, late = self._leave(waiter), guard is not None and guard.end(error)
+            given, late = self._leave(waiter), guard.stop(error)
             if late and given:
                 return
             if given:
@@ -251,8 +253,7 @@ class Bulkhead:
             if late:
                 raise self._refusal(self.clock.monotonic() - began) from None
             raise
-        if guard is not None:
-            guard.end(None)
+        guard.stop(None)
 
     def _refusal(self, waited: float) -> BulkheadFull:
         if self.hooks is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,50 +26,38 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Due:
+class Due(Limit):
     """A deadline that runs.
 
     Attributes:
         at: the monotonic instant of ``clock`` it ends at.
         clock: whose instant that is.
         outer: the deadline around it; it never ends later than that.
+        fired: whether it has cut its task off.
     """
 
-    __slots__ = ("_limit", "_policy", "at", "clock", "outer")
+    __slots__ = ("at", "clock", "outer", "policy")
 
     def __init__(self, policy: Deadline, at: float, outer: Due | None) -> None:
         """Run until ``at``."""
-        self._policy = policy
+        self._joined = None
+        self.fired = False
+        self.policy = policy
         self.at = at
         self.clock = policy.clock
         self.outer = outer
-        self._limit: Limit | None = None
 
     @property
     def left(self) -> float:
         """Seconds left; negative once it has passed."""
         return self.at - self.clock.monotonic()
 
-    @property
-    def fired(self) -> bool:
-        """Whether it has cut its task off."""
-        return self._limit is not None and self._limit.fired
-
-    @property
-    def canceled_before(self) -> int:
-        """How often its task was being canceled when it began to watch."""
-        return 0 if self._limit is None else self._limit.canceled_before
-
-    def arm(self, seconds: float) -> None:
-        """Cancel the running task when it ends."""
-        self._limit = Limit(seconds, self.clock)
-
     def end(self, error: BaseException | None) -> bool:
         """Stop; return whether ``error`` is a cancellation that this deadline caused."""
         _DUE.set(self.outer)
-        own = self._limit is not None and self._limit.end(error)
-        if self._policy.hooks is not None and (late := -self.left) > 0:
-            self._policy.hooks.tell(DeadlineMissed(name=self._policy.name, seconds=self._policy.seconds, late=late))
+        own = self.stop(error) if self._joined is not None else False
+        if self.policy.hooks is not None:
+            self.policy.tell(self)
         return own
 
 
@@ -170,6 +159,8 @@ class Deadline:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.hooks = hooks
         self._end: float | None = None
+        self._real = type(self.clock) is SystemClock
+        self._now = time.monotonic if self._real else self.clock.monotonic
 
     @classmethod
     def at(cls, instant: float, *, name: str = "", clock: Clock | None = None, hooks: Hooks | None = None) -> Deadline:
@@ -186,12 +177,11 @@ class Deadline:
         Raises:
             DeadlineExceeded: if it, or the one around it, has passed already.
         """
-        now = self.clock.monotonic()
+        now = self._now()
         at = now + self.seconds if self._end is None else self._end
         outer = _DUE.get()
         if outer is not None:
-            left = outer.left
-            at = min(at, now + left if outer.clock is not self.clock else outer.at)
+            at = min(at, now + outer.left if outer.clock is not self.clock else outer.at)
         if at <= now:
             raise DeadlineExceeded(f"{self.name or 'the deadline'} had passed before it began")
         due = Due(self, at, outer)
@@ -201,10 +191,24 @@ class Deadline:
     def begin_cutting(self) -> Due:
         """Do the same, and cancel the running task when the time is up."""
         due = self.begin()
+        outer = due.outer
         # Where the outer one comes first, its own limit cuts this off too.
-        if due.outer is None or due.outer.clock is not due.clock or due.at < due.outer.at:
-            due.arm(due.left)
+        if outer is None or due.at < outer.at or outer.clock is not self.clock:
+            try:
+                if self._real:
+                    due.start_until(due.at)
+                else:
+                    due.start(due.left, self.clock)
+            except BaseException:
+                due.end(None)
+                raise
         return due
+
+    def tell(self, due: Due) -> None:
+        """Tell of a deadline that has just ended, if it was missed."""
+        late = -due.left
+        if self.hooks is not None and late > 0:
+            self.hooks.tell(DeadlineMissed(name=self.name, seconds=self.seconds, late=late))
 
     def _exceeded(self) -> DeadlineExceeded:
         return DeadlineExceeded(f"{self.name or 'the work'} took more than {self.seconds:g} s")
@@ -275,7 +279,7 @@ class Deadline:
 
     def _mine(self) -> Due | None:
         due = _DUE.get()  # blocks nest, so the present one is what this block began, unless it began in test mode
-        return due if due is not None and due._policy is self else None
+        return due if due is not None and due.policy is self else None
 
     def __repr__(self) -> str:
         """Show the time."""

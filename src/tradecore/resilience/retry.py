@@ -141,7 +141,7 @@ class RetryPolicy:
         )
         self._first = self.budget.first if self.budget is not None else int
         # Only strategies of others can ask how long it has taken.
-        self._now = self.clock.monotonic if wait is not None or stop is not None else _nobody_asks
+        self._now = self.clock.monotonic if wait is not None or stop is not None else None
         self._errors_only = strategy is None or type(strategy) in _ERRORS_ONLY
         # Each of its errors proves that nothing was sent: with these alone, any call may be repeated.
         self.proven = bool(rules) and all(isinstance(rule, type) and issubclass(rule, PROOFS) for rule in rules)
@@ -205,76 +205,114 @@ class RetryPolicy:
             raise _blind(function)
         return mark
 
-    # The two below are one: calls, waits and nothing else, since Series decides. A call that does not fail pays for the
-    # count in the budget and for the flag that keeps inner layers from retrying.
+    # The two below are one: they call and wait, and Series decides. A call that does not fail pays for the count in the
+    # budget and for the flag that keeps inner layers from retrying.
 
     def _plain(self, function: Callable[..., Any], rest: Rest | None, mark: Commits | None) -> Callable[..., Any]:
-        outermost, now, first, errors_only = OUTERMOST, self._now, self._first, self._errors_only
+        get, flag, now, first, errors_only = OUTERMOST.get, OUTERMOST.set, self._now, self._first, self._errors_only
+        switch = SWITCH
 
         def plain(*args: Any, **kwargs: Any) -> Any:
             if mark is not None and not mark.repeatable(args, kwargs):
                 raise _blind(function)
-            outer = outermost.get()
-            if SWITCH.on or (outer is not None and outer[0]):
+            outer = get()
+            if switch.on or (outer is not None and outer[0]):
                 return function(*args, **kwargs)
-            began, failure, series = now(), None, None
             first()
+            began = now() if now is not None else None
             mine = [True]
-            outermost.set(mine)
+            flag(mine)
             try:
-                while True:
-                    try:
-                        result = function(*args, **kwargs)
-                        if errors_only:
-                            return result
-                        failure = None
-                    except Exception as error:
-                        failure = error
-                    series = series or Series(self, function, args, kwargs, began=began, repeatable=mark is not None)
-                    wait = series.after_error(failure) if failure is not None else series.after_result(result)
-                    if wait is None or not self._rested(rest, wait, series, failure):
-                        if failure is not None:
-                            raise failure
+                try:
+                    result = function(*args, **kwargs)
+                    if errors_only:
                         return result
+                    failure = None
+                except Exception as error:
+                    failure, result = error, None
+                # The series holds the error, and with it this frame: so it is no variable of it.
+                return self._again(
+                    Series(self, function, args, kwargs, began=began, repeatable=mark is not None),
+                    failure,
+                    result,
+                    rest,
+                )
             finally:
                 mine[0] = False
-                failure = series = None  # both hold this frame, by the error's traceback
+                failure = None
 
         return plain
 
     def _coroutine(self, function: Callable[..., Any], rest: Rest | None, mark: Commits | None) -> Callable[..., Any]:
-        outermost, now, first, errors_only = OUTERMOST, self._now, self._first, self._errors_only
+        get, flag, now, first, errors_only = OUTERMOST.get, OUTERMOST.set, self._now, self._first, self._errors_only
+        switch = SWITCH
 
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
             if mark is not None and not mark.repeatable(args, kwargs):
                 raise _blind(function)
-            outer = outermost.get()
-            if SWITCH.on or (outer is not None and outer[0]):
+            outer = get()
+            if switch.on or (outer is not None and outer[0]):
                 return await function(*args, **kwargs)
-            began, failure, series = now(), None, None
             first()
+            began = now() if now is not None else None
             mine = [True]
-            outermost.set(mine)
+            flag(mine)
             try:
-                while True:
-                    try:
-                        result = await function(*args, **kwargs)
-                        if errors_only:
-                            return result
-                        failure = None
-                    except Exception as error:
-                        failure = error
-                    series = series or Series(self, function, args, kwargs, began=began, repeatable=mark is not None)
-                    wait = series.after_error(failure) if failure is not None else series.after_result(result)
-                    if wait is None or not await self._arested(rest, wait, series, failure):
-                        if failure is not None:
-                            raise failure
+                try:
+                    result = await function(*args, **kwargs)
+                    if errors_only:
                         return result
+                    failure = None
+                except Exception as error:
+                    failure, result = error, None
+                # The series holds the error, and with it this frame: so it is no variable of it.
+                return await self._aagain(
+                    Series(self, function, args, kwargs, began=began, repeatable=mark is not None),
+                    failure,
+                    result,
+                    rest,
+                )
             finally:
                 mine[0] = False
-                failure = series = None
+                failure = None
 
         return coroutine
+
+    def _again(self, series: Series, failure: Exception | None, result: Any, rest: Rest | None) -> Any:
+        try:
+            while True:
+                wait = series.after_error(failure) if failure is not None else series.after_result(result)
+                if wait is None or not self._rested(rest, wait, series, failure):
+                    if failure is not None:
+                        raise failure
+                    return result
+                failure = None
+                try:
+                    result = series.function(*series.args, **series.kwargs)
+                    if self._errors_only:
+                        return result
+                except Exception as error:
+                    failure = error
+        finally:
+            del series, failure
+
+    async def _aagain(self, series: Series, failure: Exception | None, result: Any, rest: Rest | None) -> Any:
+        try:
+            while True:
+                wait = series.after_error(failure) if failure is not None else series.after_result(result)
+                if wait is None or not await self._arested(rest, wait, series, failure):
+                    if failure is not None:
+                        raise failure
+                    return result
+                failure = None
+                try:
+                    result = await series.function(*series.args, **series.kwargs)
+                    if self._errors_only:
+                        return result
+                except Exception as error:
+                    failure = error
+        finally:
+            del series, failure
 
     def _rested(self, rest: Rest | None, wait: float, series: Series, failure: Exception | None) -> bool:
         if rest is None:
@@ -315,10 +353,6 @@ class RetryPolicy:
 
 
 _NO_SLOT = (*REFUSALS, DeadlineExceeded)
-
-
-def _nobody_asks() -> None:
-    return None
 
 
 def _rules(on: Matcher | Iterable[Matcher]) -> tuple[Matcher, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from tenacity import RetryCallState, Retrying, TryAgain
 
@@ -76,6 +76,21 @@ class Series:
         self._final = final
         self._state = RetryCallState(policy.retrying, function, args, dict(kwargs or {}))
         self._state.start_time = policy.clock.monotonic() if began is None else began
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What is called."""
+        return cast("Callable[..., Any]", self._state.fn)
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """With what."""
+        return cast("tuple[Any, ...]", self._state.args)
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """With what, by name."""
+        return cast("dict[str, Any]", self._state.kwargs)
 
     @property
     def attempts(self) -> int:

@@ -265,7 +265,7 @@ async def test_thousands_at_once_end_each_at_its_own_time_and_leave_nothing():
     from tradecore.resilience.timer import _HERE
 
     await asyncio.sleep(0.05 + 3 * TICK)
-    assert not any(_HERE.ticker._sets.values())
+    assert not any(_HERE.ticker.sets.values())
 
 
 def test_each_loop_of_a_thread_has_its_own_timer():
@@ -306,7 +306,7 @@ def test_a_limit_needs_a_task():
 
         def callback():
             try:
-                Limit(1.0, ManualClock())
+                Limit().start(1.0, ManualClock())
             except RuntimeError as error:
                 errors.append(str(error))
 
