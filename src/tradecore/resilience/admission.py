@@ -65,6 +65,14 @@ class Admission:
             permit.give_back()
         self._release()
 
+    async def agive_back(self) -> None:
+        """Do the same for coroutines, where a pace counts in a shared store."""
+        turns, self._turns = self._turns, []
+        self.give_back()
+        if not self.used:
+            for turn in turns:
+                await turn.agive_back()
+
     def _release(self) -> None:
         if self._settled:
             return
@@ -118,12 +126,12 @@ async def aadmitted(parts: Iterable[Any], clock: Clock, weight: int, wait: float
     try:
         for part in parts:
             if isinstance(part, CircuitBreaker):
-                admission._permits.append(part.acquire())
+                admission._permits.append(await part.aacquire())
             elif isinstance(part, Bulkhead):
                 admission._slots.append(await part.aacquire(timeout=left()))
             elif isinstance(part, RateLimiter):
                 admission._turns.append(await part.aacquire(weight, timeout=left()))
     except BaseException:
-        admission.give_back()
+        await admission.agive_back()
         raise
     return admission

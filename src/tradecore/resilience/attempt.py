@@ -10,8 +10,9 @@ from ..clock import Clock
 from ..errors import DeadlineExceeded
 from .admission import aadmitted, admitted
 from .breaker import CircuitBreaker
-from .deadline import Deadline, cut_off, is_late, time_left
+from .deadline import PRESENT, Deadline, cut_off, is_late, time_left
 from .limiter import RateLimiter
+from .permits import CircuitOpenError
 from .switch import SWITCH
 
 __all__ = ["Attempt"]
@@ -52,31 +53,23 @@ class Attempt:
 
     def plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return plain ``function`` as an attempt."""
-        breaker, pace = self._breaker, self._pace
+        breaker, pace, anyway = self._breaker, self._pace, self._any(function)
         if breaker is None or not self._usual or self._own_timeout is not None:
-            return self._any(function)
+            return anyway
+        covered, wait, present = breaker(function), self._pace_wait, PRESENT
 
         def attempt(*args: Any, **kwargs: Any) -> Any:
-            if SWITCH.on:
-                return function(*args, **kwargs)
-            permit = breaker.acquire()
-            if pace is not None:
-                try:
-                    pace.acquire(timeout=time_left(self._pace_wait))
-                except BaseException:
-                    permit.give_back()
-                    raise
-                permit.start()
+            # A closed breaker has nothing to hand out: its own cover, which is faster than a permit, begins after the
+            # turn was had. Lateness for a deadline is judged with a permit.
+            if breaker._short is None or present.get() is not None or SWITCH.on:
+                return anyway(*args, **kwargs)
+            turn = pace.acquire(timeout=wait) if pace is not None else None
             try:
-                result = function(*args, **kwargs)
-            except BaseException as error:
-                permit.settle(error)
+                return covered(*args, **kwargs)
+            except CircuitOpenError as refusal:
+                if turn is not None and refusal.name == breaker.name:  # it opened during the wait
+                    turn.give_back()
                 raise
-            if is_late():
-                permit.settle(_too_late())
-            else:
-                permit.succeed()
-            return result
 
         return attempt
 
@@ -107,41 +100,58 @@ class Attempt:
 
     def coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return the coroutine function ``function`` as an attempt."""
-        time, clock, pace = self._time, self._clock, self._pace
-        breaker = self._breaker if self._usual else None
+        breaker, pace, anyway = self._breaker, self._pace, self._any_coroutine(function)
+        if breaker is None or not self._usual or self._time is not None:
+            return anyway
+        covered, wait, present = breaker(function), self._pace_wait, PRESENT
+
+        async def attempt(*args: Any, **kwargs: Any) -> Any:
+            if breaker._short is None or present.get() is not None or SWITCH.on:
+                return await anyway(*args, **kwargs)
+            turn = await pace.aacquire(timeout=wait) if pace is not None else None
+            try:
+                return await covered(*args, **kwargs)
+            except CircuitOpenError as refusal:
+                if turn is not None and refusal.name == breaker.name:
+                    await turn.agive_back()
+                raise
+
+        return attempt
+
+    def _any_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        time, usual, breaker, pace = self._time, self._usual, self._breaker, self._pace
 
         async def attempt(*args: Any, **kwargs: Any) -> Any:
             if SWITCH.on:
                 return await function(*args, **kwargs)
-            permit: Any
-            if breaker is None:
-                permit = await aadmitted(self._parts, clock, 1, self._pace_wait)
-                permit.start()
-            else:
-                permit = breaker.acquire()
+            admission: Any
+            if usual and breaker is not None:
+                admission = await breaker.aacquire()
                 if pace is not None:
                     try:
                         await pace.aacquire(timeout=time_left(self._pace_wait))
                     except BaseException:
-                        permit.give_back()
+                        admission.give_back()
                         raise
-                    permit.start()
+            else:
+                admission = await aadmitted(self._parts, self._clock, 1, self._pace_wait)
             due = None
             try:
+                admission.start()
                 due = time.begin_cutting() if time is not None else None
                 result = await function(*args, **kwargs)
             except BaseException as error:
                 if due is not None and due.end(error):
                     late = _too_long(time)
-                    permit.settle(late)
+                    admission.settle(late)
                     raise late from error
                 # Cut off by a deadline further out, it has hung: that is no cancellation by somebody who lost interest.
                 hung = isinstance(error, CancelledError) and cut_off()
-                permit.settle(_too_late() if hung else error)
+                admission.settle(_too_late() if hung else error)
                 raise
             if due is not None:
                 due.end(None)
-            permit.succeed()
+            admission.settle(None)
             return result
 
         return attempt

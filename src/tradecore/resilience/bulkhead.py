@@ -151,7 +151,7 @@ class Bulkhead:
     def release(self) -> None:
         """Give a slot that is held to whoever waits longest, or back. Prefer :meth:`Slot.release`."""
         with self._lock:
-            if self._free >= 0:
+            if self._queue and self._free >= 0:
                 while self._queue:
                     waiter = self._queue.popleft()
                     if waiter.wake():
@@ -275,10 +275,17 @@ class Bulkhead:
         return cast("Callable[P, R]", wraps(function)(shape))
 
     def _plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        lock, switch = self._lock, SWITCH
+
         def plain(*args: Any, **kwargs: Any) -> Any:
-            if SWITCH.on:
+            if switch.on:
                 return function(*args, **kwargs)
-            self._take(None)
+            with lock:  # _took(), without the way there
+                free = self._free
+                if free > 0:
+                    self._free = free - 1
+            if free <= 0:
+                self._wait_in_thread(None)
             try:
                 return function(*args, **kwargs)
             finally:
@@ -287,10 +294,16 @@ class Bulkhead:
         return plain
 
     def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        lock, switch = self._lock, SWITCH
+
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            if SWITCH.on:
+            if switch.on:
                 return await function(*args, **kwargs)
-            if not self._took():
+            with lock:  # _took(), without the way there
+                free = self._free
+                if free > 0:
+                    self._free = free - 1
+            if free <= 0:
                 await self._wait_in_task(None)
             try:
                 return await function(*args, **kwargs)

@@ -20,7 +20,7 @@ from .judging import require
 from .switch import SWITCH
 from .timer import Limit
 
-__all__ = ["Deadline", "Due", "cut_off", "fits", "is_late", "no_deadline", "real_time_left", "time_left"]
+__all__ = ["PRESENT", "Deadline", "Due", "cut_off", "fits", "is_late", "no_deadline", "real_time_left", "time_left"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,14 +54,14 @@ class Due(Limit):
 
     def end(self, error: BaseException | None) -> bool:
         """Stop; return whether ``error`` is a cancellation that this deadline caused."""
-        _DUE.set(self.outer)
+        PRESENT.set(self.outer)
         own = self.stop(error) if self._joined is not None else False
         if self.policy.hooks is not None:
             self.policy.tell(self)
         return own
 
 
-_DUE: ContextVar[Due | None] = ContextVar("tradecore_deadline", default=None)
+PRESENT: ContextVar[Due | None] = ContextVar("tradecore_deadline", default=None)
 
 
 def time_left(limit: float | None = None) -> float | None:
@@ -75,7 +75,7 @@ def time_left(limit: float | None = None) -> float | None:
     Raises:
         DeadlineExceeded: if there is no time left at all.
     """
-    due = _DUE.get()
+    due = PRESENT.get()
     if due is None:
         return limit
     left = due.left
@@ -89,25 +89,25 @@ def real_time_left(limit: float) -> float:
 
     For drivers, which take a time-out and no error: after the deadline it is a millisecond.
     """
-    due = _DUE.get()
+    due = PRESENT.get()
     return limit if due is None else max(0.001, min(limit, due.clock.real(due.left)))
 
 
 def fits(seconds: float) -> bool:
     """Return whether a wait of ``seconds`` ends before the deadline."""
-    due = _DUE.get()
+    due = PRESENT.get()
     return due is None or seconds < due.left
 
 
 def is_late() -> bool:
     """Return whether the present deadline has passed; False without one."""
-    due = _DUE.get()
+    due = PRESENT.get()
     return due is not None and due.left <= 0
 
 
 def cut_off() -> bool:
     """Return whether this task is canceled by deadlines around this work, and by nobody else."""
-    due, fired, before = _DUE.get(), 0, 0
+    due, fired, before = PRESENT.get(), 0, 0
     while due is not None:
         if due.fired:
             fired, before = fired + 1, due.canceled_before
@@ -119,12 +119,12 @@ def cut_off() -> bool:
 @contextmanager
 def no_deadline() -> Iterator[None]:
     """Let the block take its own time, where work must be finished whatever the caller still waits for."""
-    due = _DUE.get()
-    _DUE.set(None)
+    due = PRESENT.get()
+    PRESENT.set(None)
     try:
         yield
     finally:
-        _DUE.set(due)
+        PRESENT.set(due)
 
 
 class Deadline:
@@ -179,13 +179,13 @@ class Deadline:
         """
         now = self._now()
         at = now + self.seconds if self._end is None else self._end
-        outer = _DUE.get()
+        outer = PRESENT.get()
         if outer is not None:
             at = min(at, now + outer.left if outer.clock is not self.clock else outer.at)
         if at <= now:
             raise DeadlineExceeded(f"{self.name or 'the deadline'} had passed before it began")
         due = Due(self, at, outer)
-        _DUE.set(due)
+        PRESENT.set(due)
         return due
 
     def begin_cutting(self) -> Due:
@@ -278,7 +278,7 @@ class Deadline:
             raise self._exceeded() from error
 
     def _mine(self) -> Due | None:
-        due = _DUE.get()  # blocks nest, so the present one is what this block began, unless it began in test mode
+        due = PRESENT.get()  # blocks nest, so the present one is what this block began, unless it began in test mode
         return due if due is not None and due.policy is self else None
 
     def __repr__(self) -> str:

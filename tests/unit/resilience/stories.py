@@ -66,4 +66,8 @@ class Parts:
 
 
 def idle(parts):
-    return (parts.bulkhead.running, parts.bulkhead.queued, parts.breaker._inside)
+    return (parts.bulkhead.running, parts.bulkhead.queued)
+
+
+def taken(pace):
+    return pace.policies[0].limit - pace.peek().remaining

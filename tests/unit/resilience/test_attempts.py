@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.unit.resilience.stories import Down, Parts, idle, until
+from tests.unit.resilience.stories import Down, Parts, idle, taken, until
 
 from tradecore.clock import ManualClock
 from tradecore.errors import DeadlineExceeded
 from tradecore.resilience import (
     Bulkhead,
     CircuitBreaker,
+    CircuitOpenError,
     Deadline,
     Pipeline,
+    RateLimiter,
     RetryPolicy,
 )
 
@@ -103,7 +105,7 @@ async def test_cancellation_leaves_every_slot_and_permit_where_it_belongs(moment
         await task
     if slot is not None:
         slot.release()
-    assert idle(parts) == (0, 0, 0)
+    assert idle(parts) == (0, 0)
     assert parts.clock.next_due is None
     assert parts.breaker.snapshot().calls == (moment != "call")  # a cancellation has no vote
 
@@ -171,3 +173,44 @@ def test_plain_code_that_comes_back_late_returns_its_result_and_counts_as_failed
     assert breaker.snapshot().failure_rate == 0.0
     assert guarded(3.0) == "late"
     assert breaker.snapshot().failure_rate == 0.5
+
+
+@pytest.mark.parametrize("colour", ["plain", "awaited"])
+def test_a_breaker_that_opens_during_the_wait_for_a_turn_refuses_and_the_turn_goes_back(colour):
+    clock = ManualClock()
+    breaker = CircuitBreaker("b", clock=clock, call_timeout=None)
+    pace = RateLimiter("1/minute", clock=clock)
+    pipeline, calls = Pipeline(breaker, pace), []
+
+    async def awaited():
+        calls.append(1)
+
+    async def play():
+        used = pace.acquire()
+        called = pipeline.acall(awaited) if colour == "awaited" else asyncio.to_thread(pipeline.call, calls.append, 1)
+        task = asyncio.create_task(called)
+        await until(lambda: clock.sleepers)
+        breaker.isolate()
+        clock.advance(60.0)
+        with pytest.raises(CircuitOpenError):
+            await task
+        assert used.at == 0.0
+
+    asyncio.run(play())
+    assert (calls, taken(pace)) == ([], 0)
+
+
+@pytest.mark.parametrize("colour", ["plain", "awaited"])
+def test_a_turn_that_was_used_is_not_put_back_for_a_refusal_further_in(colour):
+    clock = ManualClock()
+    pace = RateLimiter("9/minute", clock=clock)
+    pipeline = Pipeline(CircuitBreaker("b", clock=clock, call_timeout=None), pace)
+    inner = CircuitBreaker("inner", clock=clock)
+    inner.open()
+
+    async def awaited():
+        inner.acquire()
+
+    with pytest.raises(CircuitOpenError):
+        pipeline.call(inner.acquire) if colour == "plain" else asyncio.run(pipeline.acall(awaited))
+    assert taken(pace) == 1
