@@ -181,8 +181,8 @@ class Engine(States):
     def _ended_badly(self, window: Window, started: float, error: BaseException) -> None:
         """Settle a call that took the short way and raised, which costs the caller as little as may be."""
         now = self._now()
-        slow = now - started > self._patience
-        if slow or self._teller.wanted or self.judge(error) is not Outcome.FAILED:
+        known = self._judged.get(type(error)) is Outcome.FAILED
+        if not known or now - started > self._patience or self._teller.wanted:
             BreakerPermit(self, window.generation, False, started).settle(error)
             return
         with self._lock:
