@@ -13,6 +13,7 @@ nox.options.sessions = ["lint", "types", "contracts", "tests", "docs"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 PEERS = ["advanced-alchemy", "asgi-correlation-id", "fastapi-pagination", "sqlakeyset"]
 PEERS += ["aiobreaker", "circuitbreaker", "hyx", "purgatory", "pyresilience", "stamina"]
+PEERS += ["aiolimiter", "pyrate-limiter", "throttled-py"]
 
 
 @nox.session

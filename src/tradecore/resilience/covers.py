@@ -114,16 +114,19 @@ def coroutine(guard: CircuitBreaker, function: Callable[..., Awaitable[Any]]) ->
                 guard._teller.announce(function, args, kwargs)
             permit.start()
         started = now()
-        limit = None if seconds is None else Limit(seconds, clock)
+        limit = None
+        if seconds is not None:
+            limit = Limit()
+            limit.start(seconds, clock)
         try:
             try:
                 result = await function(*args, **kwargs)
             except BaseException as error:
-                if limit is not None and limit.end(error):
+                if limit is not None and limit.stop(error):
                     raise TimeoutError(f"no answer within {seconds:g} s") from error
                 raise
             if limit is not None:
-                limit.end(None)
+                limit.stop(None)
         except BaseException as error:
             if window is not None:
                 guard._ended_badly(window, started, error)

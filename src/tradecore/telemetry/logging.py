@@ -27,7 +27,7 @@ LEVELS: Mapping[str, str] = {
     "quota_decided": "debug",
     "retry_ended": "warning",
     "turn_passed": "debug",
-    "turn_refused": "debug",
+    "turn_refused": "warning",
 }
 """How loud an event is said; ``info`` where its title is not named."""
 

@@ -15,13 +15,13 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from .. import resilience
 from ..hooks import Happening, Hooks
 from ..redact import redact
-from ..resilience import BreakerAdmitted, BreakerRefused, BreakerSucceeded, QuotaDecided, TurnPassed, TurnRefused
+from ..resilience import BreakerAdmitted, BreakerRefused, BreakerSucceeded, QuotaDecided, TurnPassed
 
 __all__ = ["EVERY_CALL", "attend", "event_kinds", "facts_of", "label_names", "labels_of", "title_of"]
 
 EVERY_CALL: tuple[type[Happening], ...] = (
     *(BreakerAdmitted, BreakerRefused, BreakerSucceeded),
-    *(QuotaDecided, TurnPassed, TurnRefused),
+    *(QuotaDecided, TurnPassed),
 )
 """What ordinary calls cause, good ones and refused ones: while somebody listens, each costs microseconds more."""
 

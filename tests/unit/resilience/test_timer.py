@@ -16,14 +16,15 @@ pytestmark = pytest.mark.anyio
 
 @contextmanager
 def time_limit(seconds):
-    limit = Limit(seconds, SystemClock())
+    limit = Limit()
+    limit.start(seconds, SystemClock())
     try:
         yield
     except BaseException as error:
-        if limit.end(error):
+        if limit.stop(error):
             raise TimeoutError(f"within {seconds:g} s") from error
         raise
-    limit.end(None)
+    limit.stop(None)
 
 
 async def test_it_fires_in_time_and_not_before():
@@ -115,4 +116,4 @@ def test_each_loop_has_a_timer_of_its_own():
 
 def test_without_a_task_there_is_nothing_to_cancel():
     with pytest.raises(RuntimeError):
-        Limit(1, SystemClock())
+        Limit().start(1, SystemClock())

@@ -89,11 +89,14 @@ def test_what_the_other_parts_tell_is_read_likewise():
     assert {"retry_decided", "budget_exhausted", "bulkhead_refused", "turn_refused", "limiter_blocked"} <= set(kinds)
     retry = RetryEnded(name="quotes", attempts=3, reason="attempts", error=error)
     assert labels_of(retry) == {"name": "quotes", "reason": "attempts", "error": "Down"}
-    quotas = Quotas({"connect": "1 per minute"}, clock=ManualClock())
-    decided = QuotaDecided(quota="connect", decision=quotas.hit("connect", "u-1"))
-    assert labels_of(decided).items() >= {"quota": "connect", "allowed": "true"}.items()
+    hooks, heard = Hooks(), []
+    hooks.on(QuotaDecided, heard.append)
+    Quotas({"connect": "1 per minute"}, clock=ManualClock(), hooks=hooks).hit("connect", "ada@example.org")
+    (decided,) = heard
+    assert labels_of(decided) == {"name": "connect", "allowed": "true", "outage": ""}
     facts = readings.facts_of(decided)
-    assert facts["decision_allowed"] is True
+    assert facts["remaining"] == 0
+    assert "ada@example.org" not in facts.values()  # whose units they are is no fact for a log
     assert all(value is None or isinstance(value, str | int | float) for value in facts.values())
 
 
