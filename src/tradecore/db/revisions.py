@@ -13,7 +13,7 @@ VERSION_TABLE = "tc_alembic_version"
 # Every revision of each branch, oldest first; a test compares with the files. Kept here so that opening a database
 # does not load Alembic.
 REVISIONS: dict[str, tuple[str, ...]] = {
-    "core": ("core_0001", "core_0002"),
+    "core": ("core_0001", "core_0002", "core_0003"),
     "platform": ("platform_0001", "platform_0002"),
 }
 

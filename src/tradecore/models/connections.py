@@ -6,11 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped, Words
 from ..db.constraints import at_least_zero, positive
 from ..db.soft_delete import live_unique
+from ..sanitize import name as checked_name
 from ..trading import Direction, Environment
 from .columns import Amount, Key40, Key100, Name, link, to_many, to_one
 from .enums import ConnectionStatus
@@ -24,7 +25,11 @@ __all__ = ["BrokerConnection", "RoutingRule"]
 
 
 class BrokerConnection(SoftDeleted, Timestamped, Base):
-    """An account at a broker. Without a user it is the house's, and its name is unique among those that live."""
+    """An account at a broker. Without a user it is the house's, and its name is unique among those that live.
+
+    Attributes:
+        name: as it was given, checked and never escaped: what shows it as HTML escapes it.
+    """
 
     __tablename__ = "broker_connections"
 
@@ -46,6 +51,10 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
     user: Mapped[User | None] = to_one("identity.User")
     rules: Mapped[list[RoutingRule]] = to_many("connections.RoutingRule", order_by="priority")
     positions: Mapped[list[OpenPosition]] = to_many("results.OpenPosition")
+
+    @validates("name")
+    def _checked(self, key: str, value: str) -> str:
+        return checked_name(value, field=key)
 
 
 class RoutingRule(SoftDeleted, Timestamped, Base):

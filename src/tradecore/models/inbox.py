@@ -21,6 +21,7 @@ class Inbox(Timestamped, Base):
     Attributes:
         body_sha256: of the raw body, hexadecimal.
         canonical_sha256: of the canonical signal; tells a repeat from a contradiction.
+        changes: what sanitizing changed in the signal, a list of {pointer, what, before}; None where nothing was.
         outcome: ``routed``, or the named reason why nothing was sent; None until routed.
     """
 
@@ -38,6 +39,7 @@ class Inbox(Timestamped, Base):
     body_sha256: Mapped[Hash]
     canonical_sha256: Mapped[Hash]
     signal: Mapped[JsonObject]
+    changes: Mapped[Any | None] = mapped_column(Json)
     receipt: Mapped[JsonObject]
     job_uid: Mapped[str | None] = mapped_column(ExactString(32))
     request_id: Mapped[str | None] = mapped_column(String(128))

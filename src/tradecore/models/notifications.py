@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Index, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from ..db import Base, Email, EnumString, Partitioned, TimeOfDay, Timestamped, TimeZone, Words
 from ..db.constraints import both_or_neither, time_of_day
+from ..sanitize import markdown, plain
 from .columns import link, to_one
 from .enums import NotificationType
 
@@ -26,7 +27,9 @@ class Notification(Partitioned, Timestamped, Base):
     """Something a user is told.
 
     Attributes:
-        message: sanitized markdown.
+        title: plain text, without markup.
+        message: Markdown whose raw HTML is text and whose links lead to web and mail addresses; what is rendered from
+            it goes through :func:`tradecore.sanitize.html`.
         read_at: None until it was read.
     """
 
@@ -49,6 +52,10 @@ class Notification(Partitioned, Timestamped, Base):
     strategy: Mapped[Strategy | None] = to_one("strategies.Strategy")
     trade: Mapped[Trade | None] = to_one("results.Trade")
     webhook_log: Mapped[WebhookLog | None] = to_one("signals.WebhookLog")
+
+    @validates("title", "message")
+    def _sanitized(self, key: str, value: str) -> str:
+        return plain(value) if key == "title" else markdown(value)
 
 
 class NotificationPreferences(Timestamped, Base):

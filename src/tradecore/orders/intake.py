@@ -27,7 +27,7 @@ from ..hooks import SignalAccepted, SignalRefused
 from ..models import Inbox, Job, WebhookLog
 from ..models.enums import JobState, WebhookStatus
 from ..redact import redact, redact_text
-from ..sanitize import PayloadLimits, check, parse
+from ..sanitize import PayloadLimits, check, identifier, parse, payload, plain, symbol
 from ..trading import Receipt, Signal, SignalAction, canonical_signal
 from ._again import again
 from ._journal import tell
@@ -48,6 +48,8 @@ class Arrival:
     Attributes:
         raw_sha256: of the raw body.
         canonical_sha256: of the validated signal's one spelling: two arrivals mean the same if these are equal.
+        kept: that spelling with ``meta`` sanitized: what the machine acts upon was refused or is as it came.
+        changes: what was sanitized, as plain JSON; None where nothing was.
         job_uid: of the routing job; tells our own row from an earlier arrival's after an unclear commit.
     """
 
@@ -56,7 +58,8 @@ class Arrival:
     tenant: str
     raw_sha256: str
     canonical_sha256: str
-    canonical: dict[str, Any] = field(repr=False)
+    kept: dict[str, Any] = field(repr=False)
+    changes: list[dict[str, str]] | None = field(repr=False)
     job_uid: str
 
 
@@ -95,6 +98,8 @@ def read(raw: Signal | Mapping[str, Any] | bytes, *, source: str, tenant: str, l
         check(value, limits)
         signal = Signal(**dict(value))
         body = bytes(raw) if not isinstance(raw, Mapping) else None
+    _check_identifiers(signal)
+    clean = payload({"meta": signal.meta}, limits)
     canonical = canonical_signal(signal)
     spelled = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     return Arrival(
@@ -103,9 +108,19 @@ def read(raw: Signal | Mapping[str, Any] | bytes, *, source: str, tenant: str, l
         tenant=tenant,
         raw_sha256=hashlib.sha256(body if body is not None else spelled).hexdigest(),
         canonical_sha256=hashlib.sha256(spelled).hexdigest(),
-        canonical=canonical,
+        kept=canonical | clean.value,
+        changes=clean.report(),
         job_uid=uuid4().hex,
     )
+
+
+def _check_identifiers(signal: Signal) -> None:
+    # Refused, never repaired: a repair could make one id of two, and one order of two signals. Here and not in the
+    # vocabulary, so that what an earlier release took is still routed.
+    identifier(signal.id)
+    identifier(signal.strategy, field="strategy")
+    if signal.symbol is not None:
+        symbol(signal.symbol)
 
 
 def accept(
@@ -187,7 +202,8 @@ def _first(
         signal_id=signal.id,
         body_sha256=arrival.raw_sha256,
         canonical_sha256=arrival.canonical_sha256,
-        signal=arrival.canonical,
+        signal=arrival.kept,
+        changes=arrival.changes,
         job_uid=arrival.job_uid,
         request_id=context.request_id,
         trace=context.trace,
@@ -272,11 +288,11 @@ def _log(
         signal_id=signal.id,
         strategy_id=strategy_id,
         strategy_symbol=signal.strategy,
-        payload=redact(arrival.canonical),
+        payload=redact(arrival.kept),
         payload_sha256=arrival.raw_sha256,
         status=status,
         error_code=error.code if error else None,
-        error_message=error.message[:1_000] if error else None,
+        error_message=plain(error.message)[:1_000] if error else None,
         direction=signal.direction,
         action=SignalAction.ENTRY if signal.action is SignalAction.ENTRY else SignalAction.EXIT,
         price=signal.price,
@@ -307,7 +323,7 @@ def log_refusal(session: Session, preview: dict[str, Any], source: str, error: I
             payload_sha256=sha256,
             status=WebhookStatus.REJECTED,
             error_code=error.code,
-            error_message=error.message[:1_000],
+            error_message=plain(error.message)[:1_000],
             request_id=context.request_id,
             ip_address=context.ip_address,
             user_agent=(context.user_agent or "")[:500] or None,
@@ -340,8 +356,10 @@ def _sha256(raw: Signal | Mapping[str, Any] | bytes) -> str:
 
 
 def _preview(raw: Signal | Mapping[str, Any] | bytes) -> dict[str, Any]:
-    """Return what a person can read of a body that is no signal: its beginning, made storable, secrets masked."""
+    """Return what a person can read of a body that is no signal: its beginning without markup, secrets masked."""
     body = _bytes(raw)
     text = body[:READ].decode("utf-8", "replace").replace("\x00", "�")
     # Before it is cut: a secret is known by its name and its end.
-    return {"unparsed": redact_text(text)[:PREVIEW], "bytes": len(body)}
+    shown = redact_text(text)
+    kept = plain(shown)
+    return {"unparsed": kept[:PREVIEW], "bytes": len(body), **({} if kept == shown else {"sanitized": True})}

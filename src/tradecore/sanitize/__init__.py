@@ -1,5 +1,32 @@
-"""Input that cannot hurt: bodies are bounded and strict before anything else looks at them."""
+"""Input that cannot hurt: bodies are bounded and strict before anything else looks at them; text is fit for its place.
 
-from .payload import PayloadLimits, check, parse
+What is stored is text. What is written into HTML, a spreadsheet or a log is spelled for that place on its way out.
+"""
 
-__all__ = ["PayloadLimits", "check", "parse"]
+from .characters import characters
+from .export import Escaped, csv_cell, escape, log_value
+from .html import html
+from .markdown import markdown
+from .names import identifier, name, symbol
+from .payload import Change, Payload, PayloadLimits, check, parse, payload
+from .text import plain
+
+__all__ = [
+    "Change",
+    "Escaped",
+    "Payload",
+    "PayloadLimits",
+    "characters",
+    "check",
+    "csv_cell",
+    "escape",
+    "html",
+    "identifier",
+    "log_value",
+    "markdown",
+    "name",
+    "parse",
+    "payload",
+    "plain",
+    "symbol",
+]

@@ -1,80 +1,69 @@
-"""Strict, bounded JSON: what a stranger may send. Refuses; never repairs."""
+"""Strict, bounded JSON: what a stranger sends is refused by name or cleaned with a report; never read in two ways."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isfinite
-from typing import Any, NoReturn
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
 
-from ..errors import InvalidInput
+from ._walk import DEFAULT_LIMITS, Change, PayloadLimits, Repeated, Unheard, Walk, refuse
 
-__all__ = ["PayloadLimits", "check", "parse"]
+__all__ = ["Change", "Payload", "PayloadLimits", "check", "parse", "payload"]
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)
+_RAW = (bytes, bytearray, memoryview, str)
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 @dataclass(frozen=True, slots=True)
-class PayloadLimits:
-    """How large a payload may be.
+class Payload:
+    """What came in, fit to be kept.
 
     Attributes:
-        total: bytes of the raw body.
-        depth: levels of nesting.
-        nodes: values and keys altogether.
-        string: characters of one string.
+        value: a copy of it, text without markup and control characters.
+        changes: what was changed, those nearest to the top first.
     """
 
-    total: int = 262_144
-    depth: int = 32
-    nodes: int = 10_000
-    string: int = 16_384
+    value: Any = field(repr=False)
+    changes: tuple[Change, ...]
+
+    def report(self, most: int = 50) -> list[dict[str, str]] | None:
+        """Return the changes as plain JSON, at most ``most`` of them and a last one that counts the rest.
+
+        None where nothing was changed.
+        """
+        told = [change.as_dict() for change in self.changes[:most]]
+        if len(self.changes) > most:
+            told.append({"pointer": "", "what": "more", "before": f"{len(self.changes) - most:,} more changes"})
+        return told or None
 
 
-def _refuse(pointer: str, code: str, message: str) -> NoReturn:
-    raise InvalidInput.of(pointer, code, message)
+def payload(body: Any, limits: PayloadLimits | None = None, *, skip: Collection[str] = ()) -> Payload:
+    """Return what a stranger sent without markup and control characters, and what was changed.
 
+    Every text, keys included, is made :func:`plain`. Numbers are left to who knows what they mean.
 
-def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            # The value of a repeated key depends on who reads it, so two systems could see two orders.
-            _refuse(key[:100], "duplicate_key", "appears twice in one object")
-        found[key] = value
-    return found
+    Args:
+        body: raw JSON (bytes or text), or a value that JSON can hold.
+        limits: how large it may be.
+        skip: JSON pointers of values to leave as they are, with all below them, such as ``/secret``.
 
-
-def _no_constant(name: str) -> NoReturn:
-    _refuse("", "not_json", f"{name} is not JSON")
-
-
-def _too_deep(body: bytes, depth: int) -> bool:
-    # Counted on the raw bytes before parsing: json's own recursion limit is the interpreter's, not ours.
-    level = deepest = 0
-    inside = escaped = False
-    for byte in body:
-        if inside:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                inside = False
-        elif byte == 0x22:
-            inside = True
-        elif byte in (0x5B, 0x7B):
-            level += 1
-            deepest = max(deepest, level)
-        elif byte in (0x5D, 0x7D):
-            level -= 1
-    return deepest > depth
+    Raises:
+        InvalidInput: beyond the limits, not JSON, a repeated key (also one that only cleaning made equal), NaN,
+            Infinity, NUL, a lone surrogate. Details hold the place as ``pointer`` (RFC 6901) and ``field`` (dotted).
+    """
+    limits = limits or DEFAULT_LIMITS
+    if isinstance(body, _RAW):
+        body = _loads(body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body), limits)
+    walk = Walk(limits, cleans=True, skip=tuple(skip))
+    value = walk.whole(body)
+    return Payload(value, tuple(walk.changes))
 
 
 def parse(body: bytes, limits: PayloadLimits | None = None) -> Any:
-    """Return the JSON value of ``body``.
+    """Return the JSON value of ``body``, unchanged.
 
     Args:
         body: UTF-8, with or without a byte order mark.
@@ -83,24 +72,8 @@ def parse(body: bytes, limits: PayloadLimits | None = None) -> Any:
     Raises:
         InvalidInput: too large, too deep, not UTF-8, not JSON, a repeated key, NaN, Infinity, a lone surrogate, NUL.
     """
-    limits = limits or PayloadLimits()
-    if len(body) > limits.total:
-        _refuse("", "too_large", f"the body has {len(body):,} bytes; at most {limits.total:,} are taken")
-    if not body.strip():
-        _refuse("", "empty", "the body is empty")
-    if _too_deep(body, limits.depth):
-        _refuse("", "too_deep", f"the body nests deeper than {limits.depth} levels")
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        _refuse("", "not_utf8", f"the body is not UTF-8 (byte {error.start})")
-    try:
-        value = json.loads(text, object_pairs_hook=_unique_pairs, parse_constant=_no_constant)
-    except InvalidInput:
-        raise
-    except (ValueError, RecursionError) as error:
-        where = f" (line {error.lineno} column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        _refuse("", "not_json", f"the body is not JSON{where}")
+    limits = limits or DEFAULT_LIMITS
+    value = _loads(body, limits)
     check(value, limits)
     return value
 
@@ -113,39 +86,49 @@ def check(value: Any, limits: PayloadLimits | None = None) -> None:
         limits: how large it may be.
 
     Raises:
-        InvalidInput: naming the place by its dotted path.
+        InvalidInput: naming the place.
     """
-    limits = limits or PayloadLimits()
-    stack: list[tuple[str, Any, int]] = [("", value, 0)]
-    nodes = 0
-    while stack:
-        pointer, item, depth = stack.pop()
-        nodes += 1
-        if nodes > limits.nodes:
-            _refuse("", "too_many", f"more than {limits.nodes:,} values")
-        if isinstance(item, float) and not isfinite(item):
-            _refuse(pointer, "not_finite", "is beyond what a number can hold")
-        if isinstance(item, str):
-            _check_text(pointer, item, limits)
-        elif isinstance(item, Mapping | list | tuple):
-            if depth >= limits.depth:
-                _refuse(pointer, "too_deep", f"nested deeper than {limits.depth} levels")
-            if isinstance(item, Mapping):
-                for key in item:
-                    if not isinstance(key, str):
-                        _refuse(pointer, "key_type", "has a key that is not text")
-                    _check_text(pointer, key, limits)
-                children = [(f"{pointer}.{key}" if pointer else key, child) for key, child in item.items()]
-            else:
-                children = [(f"{pointer}.{index}", child) for index, child in enumerate(item)]
-            nodes += len(children) if isinstance(item, Mapping) else 0
-            if nodes + len(stack) + len(children) > limits.nodes * 2:
-                _refuse("", "too_many", f"more than {limits.nodes:,} values")
-            stack.extend((name[:200], child, depth + 1) for name, child in children)
+    Walk(limits or DEFAULT_LIMITS, cleans=False).whole(value)
 
 
-def _check_text(pointer: str, text: str, limits: PayloadLimits) -> None:
-    if len(text) > limits.string:
-        _refuse(pointer, "too_long", f"has {len(text):,} characters; at most {limits.string:,} are taken")
-    if _UNSTORABLE.search(text):
-        _refuse(pointer, "unstorable", "contains NUL or a lone surrogate")
+def _loads(body: bytes, limits: PayloadLimits) -> Any:
+    if len(body) > limits.total:
+        refuse(None, "too_large", f"the body has {len(body):,} bytes; at most {limits.total:,} are taken")
+    if not body.strip():
+        refuse(None, "empty", "the body is empty")
+    _check_brackets(body, limits)
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        refuse(None, "not_utf8", f"the body is not UTF-8 (byte {error.start})")
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=Unheard)
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno} column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        refuse(None, "not_json", f"the body is not JSON{where}")
+
+
+def _check_brackets(body: bytes, limits: PayloadLimits) -> None:
+    # On the raw bytes, before json recurses into them: its own limit is the interpreter's, not ours.
+    if body.count(b"[") + body.count(b"{") <= limits.depth:
+        return
+    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    level = opened = 0
+    for bracket in brackets:
+        if bracket in b"[{":
+            level += 1
+            opened += 1
+            if level > limits.depth:
+                refuse(None, "too_deep", f"the body nests deeper than {limits.depth} levels")
+            if opened > limits.nodes:
+                refuse(None, "too_many", f"more than {limits.nodes:,} values")
+        else:
+            level -= 1
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    # Only the walk knows the place: what json makes of a value does not tell where it stood.
+    return Repeated(pairs)

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import InvalidInput, TradeCoreError
 from ..redact import redact_text
+from ..sanitize import log_value
 
 __all__ = [
     "OUR_FAULT",
@@ -158,9 +159,11 @@ def log_problem(error: Exception, request_id: str | None) -> None:
     if not isinstance(error, TradeCoreError):
         _log.error("request %s failed", request_id, exc_info=error)
     elif error.http_status == 500:
-        _log.error("request %s failed: %s: %s", request_id, error.code, redact_text(error.message), exc_info=error)
+        _log.error(
+            "request %s failed: %s: %s", request_id, error.code, log_value(redact_text(error.message)), exc_info=error
+        )
     elif error.http_status > 500:
-        _log.warning("request %s: %s: %s", request_id, error.code, redact_text(error.message))
+        _log.warning("request %s: %s: %s", request_id, error.code, log_value(redact_text(error.message)))
 
 
 def _later(seconds: float | None) -> tuple[tuple[str, str], ...]:

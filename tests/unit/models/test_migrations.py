@@ -81,7 +81,9 @@ def test_a_database_newer_than_the_release_is_refused(sqlite_url):
     with Database(sqlite_url) as db:
         migrations.upgrade(db)
         with db.engine.begin() as connection:
-            connection.execute(text("UPDATE tc_alembic_version SET version_num = 'platform_9999'"))
+            connection.execute(
+                text("UPDATE tc_alembic_version SET version_num = 'platform_9999' WHERE version_num LIKE 'platform%'")
+            )
         with pytest.raises(ConfigurationError, match="upgrade tradecore"):
             db.check_migrated()
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import ColumnElement, Select, String, Text, inspect, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from ...sanitize import csv_cell
 from ...trading.exact import canonical
 from ..base import clock_of
 from ..reading import dialect_of
@@ -29,9 +30,6 @@ from .sorting import Key
 __all__ = ["Chunk", "ExportFormat", "Exporter"]
 
 ExportFormat: TypeAlias = Literal["csv", "jsonl"]
-
-# What a spreadsheet takes for a formula, its full-width twins, and what moves it into another cell.
-_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +77,9 @@ _SPELLINGS: dict[type[Any], Callable[[Any], str]] = {
 }
 
 
-def _safe(text: str) -> str:
-    """Spell text so that a spreadsheet shows it and does not run it."""
-    return f"'{text}" if text[:1] in _FORMULA else text
-
-
 def _cell(value: Any) -> str:
     found = _plain(value)
-    return _safe(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, default=str))
+    return csv_cell(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, default=str))
 
 
 def _speller(column: ColumnElement[Any], form: ExportFormat) -> Callable[[Any], Any] | None:
@@ -96,7 +89,7 @@ def _speller(column: ColumnElement[Any], form: ExportFormat) -> Callable[[Any], 
         if kind is int:
             return None
         if kind is str:
-            return _safe
+            return csv_cell
         spelled: Callable[[Any], Any] = _SPELLINGS.get(kind, _cell)
         return spelled
     if kind is bool:

@@ -6,7 +6,7 @@ that finds its work done goes on to the next, so that the upgrade can simply be 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from alembic import op
@@ -20,7 +20,17 @@ from ...db.base import NAMING, clock_of
 from ...errors import ConfigurationError
 from . import rebuilding
 
-__all__ = ["ORDINARY", "change_checks", "change_indexes", "create", "drop", "partitioned", "retype"]
+__all__ = [
+    "ORDINARY",
+    "add_columns",
+    "change_checks",
+    "change_indexes",
+    "create",
+    "drop",
+    "drop_columns",
+    "partitioned",
+    "retype",
+]
 
 ORDINARY: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"}
 """What every table says."""
@@ -127,6 +137,26 @@ def change_indexes(table: str, *, add: Sequence[Columns] = (), drop: Sequence[Co
     for columns in drop:
         if (index := Index(None, *(named_as.c[name] for name in columns))).name in there:
             op.execute(DropIndex(index))
+
+
+def add_columns(table: str, columns: Mapping[str, type[TypeEngine[Any]]]) -> None:
+    """Give a table that is there these nullable columns."""
+    there = _columns_of(table)
+    for name, kind in columns.items():
+        if name not in there:
+            op.add_column(table, Column(name, kind))
+
+
+def drop_columns(table: str, columns: Iterable[str]) -> None:
+    """Take these columns away, with what is in them."""
+    there = _columns_of(table)
+    for name in columns:
+        if name in there:
+            op.drop_column(table, name)
+
+
+def _columns_of(table: str) -> set[str]:
+    return {column["name"] for column in inspect(op.get_bind()).get_columns(table)}
 
 
 def retype(table: str, column: str, kind: TypeEngine[Any], *, only: Collection[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, literal_column, select, table, text
 from sqlalchemy.exc import DBAPIError
 
 from ...db import Database
@@ -147,11 +147,21 @@ def _steps_down(connection: Connection, to: str) -> list[Any]:
 def _losses(connection: Connection, steps: list[Any]) -> list[str]:
     lost = []
     for step in steps:
-        for table in step.revision.module.metadata.sorted_tables:
-            made_here = len(table.columns) > 1  # else it stands there for foreign keys to lead to
-            if made_here and (rows := connection.scalar(with_deleted(select(func.count()).select_from(table)))):
-                lost.append(f"{table.name}: rows that would be lost: {rows}")
+        for made in step.revision.module.metadata.sorted_tables:
+            made_here = len(made.columns) > 1  # else it stands there for foreign keys to lead to
+            if made_here and (rows := connection.scalar(with_deleted(select(func.count()).select_from(made)))):
+                lost.append(f"{made.name}: rows that would be lost: {rows}")
+        for name, columns in getattr(step.revision.module, "columns", {}).items():
+            lost += _emptied(connection, name, columns)
     return lost
+
+
+def _emptied(connection: Connection, name: str, columns: Iterable[str]) -> Iterator[str]:
+    """Say of each column that goes away in how many rows there is something in it."""
+    for column in columns:
+        filled = select(func.count()).select_from(table(name)).where(literal_column(column).is_not(None))
+        if rows := connection.scalar(with_deleted(filled)):
+            yield f"{name}.{column}: rows in which it would be lost: {rows}"
 
 
 def current(target: Target) -> dict[str, str | None]:
