@@ -14,6 +14,7 @@ PYTHONS = ["3.11", "3.12", "3.13"]
 PEERS = ["advanced-alchemy", "asgi-correlation-id", "fastapi-pagination", "sqlakeyset"]
 PEERS += ["aiobreaker", "circuitbreaker", "hyx", "purgatory", "pyresilience", "stamina"]
 PEERS += ["aiolimiter", "pyrate-limiter", "throttled-py"]
+PEERS += ["bleach", "justhtml", "lxml-html-clean", "turbohtml"]
 
 
 @nox.session

@@ -18,8 +18,9 @@ _GAP = r"[ \t]*+(?:\n[ \t>]*+)?"
 _ANGLED = r"<(?:\\.|[^<>\n\\\]])*+>"
 # The destination of a link behind "](", of a definition behind "]:". It ends before the next bracket, behind which
 # another one may begin: renderers that give up on the first try the second.
-_LINK = re.compile(rf"\]\(({_GAP})({_ANGLED}|(?:[^\s()\]]|\((?:[^\s()\]]|\([^\s()\]]*+\))*+\))*+)")
-_DEFINITION = re.compile(rf"\]:({_GAP})({_ANGLED}|[^\s\]]*+)")
+_WORD = r"(?:[^\s()\]]|\((?:[^\s()\]]|\([^\s()\]]*+\))*+\))"
+_LINK = re.compile(rf"\]\(({_GAP})({_ANGLED}{_WORD}*+|{_WORD}++)")
+_DEFINITION = re.compile(rf"\]:({_GAP})({_ANGLED}[^\s\]]*+|[^\s\]]++)")
 # What makes a definition more than a word behind a colon: "[INFO]: filled" is a sentence.
 _LEADS_AWAY = re.compile(r"[a-z][a-z0-9+.-]*:|[/\\]|.*(?:\\|&\#\w|&(?!lt;)\w+;)", re.IGNORECASE)
 # Markup that is no autolink; and a backslash before it, which would make the entity's "&" a character of its own.
@@ -105,4 +106,4 @@ def _definition(found: re.Match[str]) -> str:
 
 def _target(written: str) -> str:
     bare = written[1:-1] if written.startswith("<") and written.endswith(">") else written
-    return written if not written or _ALLOWED.fullmatch(bare) else "#"
+    return written if _ALLOWED.fullmatch(bare) else "#"

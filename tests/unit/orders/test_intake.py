@@ -229,3 +229,68 @@ def test_canonical_form_ignores_spelling_only() -> None:
 def test_errors_are_of_one_family() -> None:
     assert issubclass(Conflict, TradeCoreError)
     assert AuditEntry.__tablename__ == "tc_audit_log"
+
+
+def inbox(w: World) -> Inbox:
+    with w.core.db.transaction() as session:
+        found = session.execute(select(Inbox)).scalar_one()
+        session.expunge(found)
+        return found
+
+
+def test_a_payload_is_sanitized_before_it_is_kept_and_the_report_stands_beside_it(w: World) -> None:
+    note, deep = "<b>up</b> AT&T, price < 5", {"<i>k</i>": ["x\u202ey"]}
+    w.core.accept(body(meta={"note": note, "deep": deep, "password": "<b>hunter2"}))
+    kept = inbox(w)
+    assert kept.signal["meta"] == {"note": "up AT&T, price < 5", "deep": {"k": ["xy"]}, "password": "hunter2"}
+    assert [(change["pointer"], change["what"]) for change in kept.changes] == [
+        ("/meta/note", "markup"),
+        ("/meta/password", "markup"),
+        ("/meta/deep/k", "key"),
+        ("/meta/deep/k/0", "characters"),
+    ]
+    assert "hunter2" not in json.dumps(kept.changes)
+    with w.core.db.transaction() as session:
+        assert "<" not in json.dumps(session.execute(select(WebhookLog)).scalar_one().payload).replace("price < 5", "")
+    w.core.run_due()
+
+
+def test_what_needs_no_sanitizing_has_no_report(w: World) -> None:
+    w.core.accept(body(meta={"note": "AT&T, price < 5, a\nb"}))
+    assert inbox(w).changes is None
+
+
+def test_a_repeat_is_compared_by_what_was_sent_and_not_by_what_was_left_of_it(w: World) -> None:
+    first = w.core.accept(body(meta={"note": "<b>up</b>"}))
+    assert w.core.accept(body(meta={"note": "<b>up</b>"})).id == first.id
+    with pytest.raises(Conflict):
+        w.core.accept(body(meta={"note": "up"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"id": "s-1\u200b"}, "id"),
+        ({"id": "s-\u202e1"}, "id"),
+        ({"strategy": "defa\u200bult"}, "strategy"),
+        ({"symbol": "<b>AAPL</b>"}, "symbol"),
+        ({"symbol": "AA'PL"}, "symbol"),
+    ],
+)
+def test_identifiers_are_refused_and_never_repaired(w: World, changes: dict[str, str], field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        w.core.accept(body(**changes))
+    assert refused.value.details[0]["field"] == field
+    assert count(w, Inbox) == 0
+    assert logs(w) == [("rejected", "VALIDATION_ERROR")]
+
+
+def test_what_is_no_signal_is_on_record_without_its_markup(w: World) -> None:
+    with pytest.raises(InvalidInput):
+        w.core.accept(b"<html><body onload=run(1)>Bad gateway & more</body></html>")
+    with pytest.raises(InvalidInput):
+        w.core.accept(body(**{"<img src=x>": 1}))
+    with w.core.db.transaction() as session:
+        html, unknown = session.execute(select(WebhookLog).order_by(WebhookLog.id)).scalars()
+        assert html.payload == {"unparsed": "Bad gateway & more", "bytes": 58, "sanitized": True}
+        assert "<img" not in unknown.error_message + json.dumps(unknown.payload)

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from tests.unit.sanitize.corpus import VECTORS
 from tests.unit.sanitize.judge import faults_of_html
@@ -16,6 +17,13 @@ from tradecore.sanitize import html, markdown
 permissive = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 permissive.validateLink = lambda url: True  # type: ignore[method-assign]
 HARMLESS = re.compile(r"a href=(?:#.*|None|\w+)")  # a place on the page, or a word that was taken for one
+
+
+MARKS = (
+    "[ ] ( ) ]( ]: < > \\ ` ``` ~~~ - javascript:run(1) https://a.example/ [x]: ![ &lt; &colon; &#58; <b> </b> <!-- # x"
+)
+PIECES = st.sampled_from([*MARKS.split(), " ", "\n", "\n\n", "    ", "> ", "<img src=x onerror=run(1)>"])
+hostile_markdown = st.lists(PIECES, max_size=25).map("".join)
 
 
 @pytest.mark.parametrize("vector", VECTORS)
@@ -78,9 +86,10 @@ def test_markdown_renders_without_raw_html_and_dangerous_links(vector: str) -> N
 
 
 @settings(max_examples=settings.default.max_examples * 5)
-@given(hostile)
+@given(hostile_markdown)
 def test_markdown_twice_is_once(text: str) -> None:
     source = markdown(text)
+    assert not faults_of_html(html(permissive.render(source)))
     assert markdown(source) == source
 
 
@@ -97,6 +106,7 @@ def test_markdown_twice_is_once(text: str) -> None:
         ("[x]: javascript:a\n[y]: https://a.example 'y'", "[x]: #\n[y]: https://a.example 'y'"),
         ("[INFO]: filled 10 at 10:35, BTC/USD, AT&T", None),
         ("\\<b> \\\\<b>", "&lt;b> \\\\&lt;b>"),
+        ("x]:</b>\\ x]:<b>*\\[ ](</b>:", "x]:# x]:# ](#"),
     ],
 )
 def test_markdown_keeps_what_is_harmless(source: str, kept: str | None) -> None:
