@@ -24,7 +24,7 @@ from ..types import UtcDateTime
 from .cursor import Position, key_of, open_cursor, seal_cursor
 from .fingerprint import fingerprint
 from .parsing import kind_of
-from .seek import steps
+from .seek import nulls_of, parameters, steps
 from .sorting import Key
 
 __all__ = ["Chunk", "ExportFormat", "Exporter"]
@@ -162,9 +162,10 @@ class Exporter:
 
     def _rows(self, session: Session, place: Position | None) -> list[Any]:
         rows: list[Any] = []
-        for step in steps(self.keys, None if place is None else place.values, self.dialect.name):
+        values = None if place is None else place.values
+        for step in steps(self.keys, nulls_of(values), self.dialect.name):
             asked = self.statement.where(*step.where).order_by(*step.order_by).limit(self.batch + 1 - len(rows))
-            rows += session.execute(asked, execution_options=self.options).all()
+            rows += session.execute(asked, parameters(self.keys, values), execution_options=self.options).all()
             if len(rows) > self.batch:
                 break
         return rows

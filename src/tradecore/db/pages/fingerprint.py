@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, Column
 from sqlalchemy.engine import Dialect
 
 from ...trading.exact import canonical
@@ -36,17 +36,24 @@ def _spelled(value: Any) -> str:
 
 def _text(clause: ClauseElement, dialect: Dialect) -> list[str]:
     """Return a clause's SQL and the values in it, compiled once for each shape of clause."""
+    if isinstance(clause, Column):  # it hashes by its identity, which costs less than to spell its shape
+        column: Any = (dialect.name, clause)
+        return [_texts.get(column) or _kept(column, clause, dialect)]
     found = clause._generate_cache_key()
     if found is None:
         compiled = clause.compile(dialect=dialect)
         return [str(compiled), *(f"{name}={_spelled(value)}" for name, value in compiled.params.items())]
     shape = (dialect.name, found.key)
-    text = _texts.get(shape)
-    if text is None:
-        if len(_texts) >= _MOST_TEXTS:
-            _texts.clear()
-        text = _texts[shape] = str(clause.compile(dialect=dialect))
-    return [text, *(_spelled(parameter.effective_value) for parameter in found.bindparams)]
+    return [
+        _texts.get(shape) or _kept(shape, clause, dialect),
+        *(_spelled(parameter.effective_value) for parameter in found.bindparams),
+    ]
+
+
+def _kept(shape: Any, clause: ClauseElement, dialect: Dialect) -> str:
+    if len(_texts) >= _MOST_TEXTS:
+        _texts.clear()
+    return _texts.setdefault(shape, str(clause.compile(dialect=dialect)))
 
 
 def fingerprint(dialect: Dialect, *parts: object) -> bytes:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, partial
+from functools import cache
 from typing import Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal_column, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
@@ -19,12 +19,13 @@ from ..reading import dialect_of
 from .cursor import Position, key_of, open_cursor, seal_cursor
 from .fingerprint import fingerprint
 from .loading import SHUT
-from .seek import steps
-from .sorting import Key, reverse
+from .seek import nulls_of, parameters, steps
+from .sorting import Key, per_order, reverse
 
 __all__ = ["Asked", "OffsetPage", "Page", "Total", "TotalWanted", "checked_limit", "count_rows", "read_page"]
 
 M = TypeVar("M")
+_LIMIT = bindparam("tradecore_limit", type_=Integer())
 
 TotalWanted: TypeAlias = Literal["exact"] | int | None
 """``"exact"``, a number to count to at most, or None for no total: a count costs many times the page itself."""
@@ -137,7 +138,7 @@ class Asked(NamedTuple):
     model: Any
     base: Select[Any] | None
     where: Sequence[ColumnElement[bool]]
-    keys: Sequence[Key]
+    keys: tuple[Key, ...]
     load: Sequence[ORMOption]
     options: Mapping[str, Any]
 
@@ -147,6 +148,20 @@ class Asked(NamedTuple):
         if self.where:
             found = found.where(*self.where)
         return found.options(*self.load) if self.load else found
+
+    def selects(self, keys: tuple[Key, ...], place: Position | None, told: bool, dialect: str) -> Iterable[Select[Any]]:
+        """Return the statements that read, one after the other, what comes after a place.
+
+        Args:
+            keys: the order, in the direction of the walk.
+            place: where it begins.
+            told: whether the rows tell their keys; else the keys are read beside them.
+            dialect: the database's.
+        """
+        nulls, inclusive = (None, False) if place is None else (nulls_of(place.values), place.inclusive)
+        if self.base is None and not self.where and not self.load:
+            return _plain_selects(keys, self.model, told, nulls, inclusive, dialect)
+        return _selects(keys, self.statement(), told, nulls, inclusive, dialect)
 
     def mark(self, dialect: Dialect) -> bytes:
         """Return what a cursor of this query is bound to."""
@@ -161,77 +176,90 @@ def _plain(model: Any) -> Select[Any]:
     return select(model).options(SHUT)
 
 
+def _selects(
+    keys: tuple[Key, ...],
+    statement: Select[Any],
+    told: bool,
+    nulls: tuple[bool, ...] | None,
+    inclusive: bool,
+    dialect: str,
+) -> Iterator[Select[Any]]:
+    if not told:
+        statement = statement.add_columns(*(key.expression for key in keys))
+    for step in steps(keys, nulls, dialect, inclusive=inclusive):
+        ranged = statement.where(*step.where) if step.where else statement
+        yield ranged.order_by(*step.order_by).limit(_LIMIT)
+
+
+@per_order
+def _plain_selects(
+    keys: tuple[Key, ...], model: Any, told: bool, nulls: tuple[bool, ...] | None, inclusive: bool, dialect: str
+) -> tuple[Select[Any], ...]:
+    # One made once brings the key of its compiled form along; to make both anew takes as long as to read 10 rows.
+    return tuple(_selects(keys, _plain(model), told, nulls, inclusive, dialect))
+
+
 def read_page(session: Session, asked: Asked, *, limit: int, after: str | None, lifetime: timedelta) -> Page[Any]:
     """Read the page that begins at the cursor ``after``.
 
     Raises:
         InvalidCursor: if the cursor is not for this query; no statement is sent then.
     """
-    clock = clock_of(session)
+    moment = clock_of(session).now()
     dialect = dialect_of(session, asked.model)
     mark = b"" if after is None else asked.mark(dialect)
-    place = None if after is None else open_cursor(key_of(session), mark, clock.now(), lifetime, after)
-    items, positions = _rows(session, asked, place, limit, dialect.name)
-    more, items, positions = len(items) > limit, items[:limit], positions[:limit]
+    place = None if after is None else open_cursor(key_of(session), mark, moment, lifetime, after)
+    items, tell = _rows(session, asked, place, limit, dialect.name)
+    more = len(items) > limit
+    del items[limit:]
+    ahead, behind = _around(place, len(items), tell, more)
     if place is not None and place.backward:
         items.reverse()
-        positions.reverse()
-    ahead, behind = _around(place, positions, more)
 
     def cursor(position: Position | None) -> str | None:
         nonlocal mark
         if position is None:
             return None
         mark = mark or asked.mark(dialect)
-        return seal_cursor(key_of(session), mark, clock.now(), position)
+        return seal_cursor(key_of(session), mark, moment, position)
 
     return Page(items, cursor(ahead), cursor(behind), limit)
 
 
 def _around(
-    place: Position | None, positions: Sequence[Callable[[], tuple[Any, ...]]], more: bool
+    place: Position | None, many: int, tell: Callable[[int], tuple[Any, ...]], more: bool
 ) -> tuple[Position | None, Position | None]:
-    """Return the positions of the pages after and before this one."""
-    if not positions:
+    """Return the positions of the pages after and before this one; ``tell`` knows the keys of a row that was read."""
+    if not many:
         if place is None:
             return None, None
         # Nothing there (any more): the way back begins with the row the cursor stood at.
         turned = Position(place.values, not place.backward, inclusive=True)
         return (turned, None) if place.backward else (None, turned)
-    backward = place is not None and place.backward
-    ahead = Position(positions[-1]()) if backward or more else None
-    behind = Position(positions[0](), backward=True) if (more if backward else place is not None) else None
-    return ahead, behind
+    if place is not None and place.backward:
+        return Position(tell(0)), Position(tell(many - 1), backward=True) if more else None
+    return (
+        Position(tell(many - 1)) if more else None,
+        Position(tell(0), backward=True) if place is not None else None,
+    )
 
 
 def _rows(
     session: Session, asked: Asked, place: Position | None, limit: int, dialect: str
-) -> tuple[list[Any], list[Callable[[], tuple[Any, ...]]]]:
-    """Read one row more than the page holds, which tells whether there is another; with each, what tells its keys."""
-    inclusive, values, keys = False, None, asked.keys
-    if place is not None:
-        inclusive, values = place.inclusive, place.values
-        keys = reverse(keys) if place.backward else keys
+) -> tuple[list[Any], Callable[[int], tuple[Any, ...]]]:
+    """Read one row more than the page holds, which tells whether there is another; and what tells a row's keys."""
+    keys = reverse(asked.keys) if place is not None and place.backward else asked.keys
     # A row that the session holds already keeps its attributes, whatever the database says by now. Only where it
     # holds none do they tell where the page ended; else the keys are read beside the rows.
     told = not session.identity_map and not asked.load and all(key.attribute for key in keys)
-    statement = asked.statement()
-    if not told:
-        statement = statement.add_columns(*(key.expression for key in keys))
+    bounds = parameters(keys, None if place is None else place.values)
     rows: list[Any] = []
-    for step in steps(keys, values, dialect, inclusive=inclusive):
-        ranged = statement.where(*step.where) if step.where else statement
-        found = session.execute(
-            ranged.order_by(*step.order_by).limit(limit + 1 - len(rows)), execution_options=asked.options
-        )
+    for statement in asked.selects(keys, place, told, dialect):
+        wanted = {**bounds, _LIMIT.key: limit + 1 - len(rows)}
+        found = session.execute(statement, wanted, execution_options=asked.options)
         rows += found.scalars() if told else found
         if len(rows) > limit:
             break
     if told:
-        names = [key.attribute or "" for key in keys]
-        return rows, [partial(_attributes, row, names) for row in rows]
-    return [row[0] for row in rows], [partial(tuple, row[1:]) for row in rows]
-
-
-def _attributes(row: Any, names: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in names)
+        return rows, lambda number: tuple(getattr(rows[number], key.attribute or "") for key in keys)
+    return [row[0] for row in rows], lambda number: tuple(rows[number][1:])

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
-from typing import Any, TypeAlias
+from functools import cache, lru_cache, wraps
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, UnaryExpression, inspect, literal
+from sqlalchemy import Column, ColumnElement, UnaryExpression, inspect
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
 
 from .parsing import kind_of
 
-__all__ = ["Key", "Sort", "keys_of", "reverse"]
+__all__ = ["Key", "Sort", "keys_of", "per_order", "reverse"]
 
+A = TypeVar("A")
+P = ParamSpec("P")
 Sort: TypeAlias = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 # What a cursor can carry. No floats: what comes back from the wire may not equal what the row holds.
@@ -27,9 +29,9 @@ _MODIFIERS = {operators.asc_op, operators.desc_op, operators.nulls_first_op, ope
 _MOST = 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Key:
-    """One key of an order.
+    """One key of an order; of a model's own column there is one a direction, and it equals itself alone.
 
     Attributes:
         expression: what is compared.
@@ -45,19 +47,13 @@ class Key:
     nullable: bool = True
     attribute: str | None = None
 
-    def bound(self, value: Any) -> ColumnElement[Any]:
-        """Return ``value`` as a parameter of the key's own type."""
-        kind = self.expression.type
-        members = getattr(kind, "enum_class", None)
-        return literal(members(value) if members is not None else value, kind)
+    def told(self, value: Any) -> Any:
+        """Return ``value`` as the key's type takes it."""
+        members = getattr(self.expression.type, "enum_class", None)
+        return value if members is None or value is None else members(value)
 
-    def equals(self, value: Any) -> ColumnElement[bool]:
-        """Return that the key has this value; None is one."""
-        return self.expression.is_(None) if value is None else self.expression == self.bound(value)
-
-    def beyond(self, value: Any, *, inclusive: bool = False) -> ColumnElement[bool]:
-        """Return that the key comes after ``value``, which is not None; a NULL key never does."""
-        bound = self.bound(value)
+    def beyond(self, bound: ColumnElement[Any], *, inclusive: bool = False) -> ColumnElement[bool]:
+        """Return that the key comes after ``bound``, which is not NULL; a NULL key never does."""
         if self.descending:
             return self.expression <= bound if inclusive else self.expression < bound
         return self.expression >= bound if inclusive else self.expression > bound
@@ -75,12 +71,47 @@ class Key:
         return [plain.nulls_first() if self.nulls_first else plain.nulls_last()]
 
 
-def reverse(keys: Iterable[Key]) -> tuple[Key, ...]:
+def per_order(make: Callable[Concatenate[tuple[Key, ...], P], A]) -> Callable[Concatenate[tuple[Key, ...], P], A]:
+    """Keep what is made for an order by a model's own columns: these live as long as the process, and come again."""
+    kept = lru_cache(maxsize=500)(make)
+
+    @wraps(make)
+    def look(keys: tuple[Key, ...], /, *args: P.args, **kwargs: P.kwargs) -> A:
+        lasting = all(key.attribute is not None for key in keys)
+        return kept(keys, *args, **kwargs) if lasting else make(keys, *args, **kwargs)  # type: ignore[arg-type]
+
+    return look
+
+
+@per_order
+def reverse(keys: tuple[Key, ...]) -> tuple[Key, ...]:
     """Return the same order walked from the other end."""
     return tuple(replace(key, descending=not key.descending, nulls_first=not key.nulls_first) for key in keys)
 
 
-def _key(element: Any, own: frozenset[Any]) -> Key:
+class _Columns(NamedTuple):
+    """A model's columns by their hash, which is their identity (``==`` makes SQL), and its primary key up and down."""
+
+    own: frozenset[int]
+    up: tuple[Key, ...]
+    down: tuple[Key, ...]
+
+
+@cache
+def _columns(model: Any) -> _Columns:
+    mapper = inspect(model)
+    attributes = [getattr(model, mapper.get_property_by_column(column).key) for column in mapper.primary_key]
+    clauses = [attribute.__clause_element__() for attribute in attributes]
+    up, down = (tuple(_own_key(clause, descending, False) for clause in clauses) for descending in (False, True))
+    return _Columns(frozenset(map(hash, mapper.columns)), up, down)
+
+
+@cache
+def _own_key(clause: Column[Any], descending: bool, nulls_first: bool) -> Key:
+    return Key(clause, descending, nulls_first, bool(clause.nullable), clause._annotations.get("proxy_key"))
+
+
+def _key(element: Any, own: frozenset[int]) -> Key:
     clause: Any = element.__clause_element__() if hasattr(element, "__clause_element__") else element
     if not isinstance(clause, ColumnElement):
         raise TypeError(f"sort by columns and expressions such as Trade.exit_at.desc(), not by {element!r}")
@@ -89,14 +120,13 @@ def _key(element: Any, own: frozenset[Any]) -> Key:
         descending = descending or clause.modifier is operators.desc_op
         nulls_first = nulls_first or clause.modifier is operators.nulls_first_op
         clause = clause.element
-    # Columns of other tables may come through an outer join: there even a NOT NULL one can be NULL.
-    mine = isinstance(clause, Column) and clause in own
-    nullable = not mine or bool(clause.nullable)
-    attribute: str | None = clause._annotations.get("proxy_key") if mine else None
     kind = kind_of(clause.type)
     if kind is not object and not issubclass(kind, _KINDS):
         raise TypeError(f"a page cannot be sorted by {clause}: a {kind.__name__} does not fit into a cursor exactly")
-    return Key(clause, descending, nulls_first, nullable, attribute)
+    if isinstance(clause, Column) and hash(clause) in own:
+        return _own_key(clause, descending, nulls_first)
+    # Columns of other tables may come through an outer join: there even a NOT NULL one can be NULL.
+    return Key(clause, descending, nulls_first)
 
 
 def keys_of(model: Any, order_by: Sort | Sequence[Sort]) -> tuple[Key, ...]:
@@ -114,24 +144,13 @@ def keys_of(model: Any, order_by: Sort | Sequence[Sort]) -> tuple[Key, ...]:
     wanted = list(order_by) if isinstance(order_by, list | tuple) else [order_by]
     if len(wanted) > _MOST:
         raise ValueError(f"at most {_MOST} sort keys")
-    own, primary = _columns(model)
+    columns = _columns(model)
     keys: list[Key] = []
-    missing = {key.expression for key in primary}
+    missing = {hash(key.expression) for key in columns.up}
     for element in wanted:
-        key = _key(element, own)
+        key = _key(element, columns.own)
         if missing:  # what follows a whole primary key decides nothing
             keys.append(key)
-            missing.discard(key.expression)
-    rest = [key for key in primary if key.expression in missing]
-    if keys and keys[-1].descending:
-        rest = [replace(key, descending=True) for key in rest]
-    return (*keys, *rest)
-
-
-@cache
-def _columns(model: Any) -> tuple[frozenset[Any], tuple[Key, ...]]:
-    """Return a model's columns, and its primary key as sort keys."""
-    mapper = inspect(model)
-    attributes = [getattr(model, mapper.get_property_by_column(column).key) for column in mapper.primary_key]
-    primary = tuple(Key(a.__clause_element__(), nullable=False, attribute=a.key) for a in attributes)
-    return frozenset(mapper.columns), primary
+            missing.discard(hash(key.expression))
+    primary = columns.down if keys and keys[-1].descending else columns.up
+    return (*keys, *(key for key in primary if hash(key.expression) in missing))
