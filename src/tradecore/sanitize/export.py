@@ -12,7 +12,7 @@ __all__ = ["Escaped", "csv_cell", "escape", "log_value"]
 T = TypeVar("T")
 
 # What a spreadsheet takes for a formula, its full-width twins, and what moves the rest into another cell.
-_FORMULA = frozenset("=+-@\t\r\n\x00＝＋－＠")
+FORMULA_STARTS = frozenset("=+-@\t\r\n\x00＝＋－＠")
 _UNPRINTED = re.compile(f"[\\\\\t\n\r\x85\u2028\u2029\ud800-\udfff{DROPPED}]")
 _SPELLED = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
@@ -53,7 +53,7 @@ def csv_cell(value: T) -> T | str:
     Args:
         value: one cell's.
     """
-    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA_STARTS else value
 
 
 def log_value(value: object, *, most: int = 2_000) -> str:
