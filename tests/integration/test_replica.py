@@ -1,14 +1,19 @@
 """A real primary and a real hot standby that applies everything 150 ms late."""
 
+from contextvars import Context
+
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Mapped
 from tests.standby import primary_and_standby
 from tests.unit.db.colours import opened
+from tests.unit.web.stand_in import StandIn
+from tests.unit.web.test_wsgi import ask
 
 from tradecore.clock import ManualClock
 from tradecore.db import Base, Database, Lease
 from tradecore.errors import InvalidInput, ReadOnly
+from tradecore.web.wsgi import Door
 
 pytestmark = pytest.mark.service
 STANDBY = select(text("pg_is_in_recovery()")).execution_options(tradecore_read=True)
@@ -71,6 +76,26 @@ def test_without_having_written_the_past_is_read_which_is_what_the_token_is_for(
         desk.follow(writer.token())
         assert desk.run_read(_number) == (78, True)
         assert desk.read(_number, token) == (78, True)
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_a_client_reads_what_it_wrote_by_its_cookie(pair, carries):
+    core = StandIn("sync")
+    with Database(pair[0].url, replicas=[pair[1].url], clock=ManualClock()) as core.db:
+
+        def app(environ, start_response):
+            number = int(environ["QUERY_STRING"] or 0)
+            if number:
+                core.db.run(_set, number)
+            start_response("200 OK", [("content-type", "text/plain")])
+            return [str(core.db.run_read(_number)[0] if not number else "").encode()]
+
+        door, stale = Door(app, core, carry_writes=carries), 0
+        for number in range(100, 120):
+            wrote = Context().run(ask, door, QUERY_STRING=str(number))
+            cookie = wrote.headers.get("set-cookie", "").split(";")[0]
+            stale += Context().run(ask, door, HTTP_COOKIE=cookie).body != str(number).encode()
+    assert (stale == 0) is carries
 
 
 @both

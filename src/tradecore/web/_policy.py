@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import ConfigurationError, Draining
 from ..health.report import Kind, Report
 from ._arrival import Networks, networks
+from ._carrying import Carrier
 from .options import Guarded
 from .problems import Answer, Problem, prefers
 
@@ -74,6 +75,7 @@ class Policy:
         details: whether the health pages show the probes' figures.
         trusted: the proxies whose x-forwarded-for is believed.
         gate: refuses work while the core closes.
+        carrier: carries the consistency token between a client's requests, or None.
     """
 
     core: Guarded | None
@@ -82,6 +84,7 @@ class Policy:
     details: bool
     trusted: Networks
     gate: Gate
+    carrier: Carrier | None
 
     @classmethod
     def of(
@@ -92,6 +95,7 @@ class Policy:
         health: str | None = "/health",
         health_details: bool = False,
         trusted_proxies: Sequence[str] = (),
+        carry_writes: bool = False,
     ) -> Policy:
         """Make the policy of a door's options.
 
@@ -103,12 +107,16 @@ class Policy:
             problems.append("max_body is a number of bytes, at least 1")
         if health is not None and not health.startswith("/"):
             problems.append(f"the health pages' path begins with a slash, {health!r} does not")
+        db = getattr(core, "db", None)
+        if carry_writes and db is None:
+            problems.append("carry_writes needs a core with a database")
         if problems:
             raise ConfigurationError.of(problems)
         base = "" if health is None else health.rstrip("/")
         pages: dict[str, Kind] = {base: "all", f"{base}/live": "live", f"{base}/ready": "ready"} if base else {}
         pages = pages if core is not None else {}
-        return cls(core, max_body, pages, health_details, networks(trusted_proxies), Gate(core))
+        carrier = Carrier(db) if carry_writes else None
+        return cls(core, max_body, pages, health_details, networks(trusted_proxies), Gate(core), carrier)
 
     @property
     def report(self) -> Callable[..., Any]:

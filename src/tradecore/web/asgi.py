@@ -19,6 +19,7 @@ from ..context import Context, enter, leave
 from ..errors import TradeCoreError
 from ..health.report import Kind
 from ._arrival import client_address, context_of
+from ._carrying import HEADER, Carrier, carried, lost
 from ._policy import (
     DISCARD_FOR,
     DISCARD_TIMES,
@@ -45,6 +46,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _REQUEST_ID = b"x-request-id"
+_TOKEN = HEADER.encode()
 _SERVICE_RESTART = 1012  # the websocket close code for it
 
 
@@ -85,6 +87,8 @@ class Door:
             elif b"content-length" in headers and not fits(headers[b"content-length"], policy.max_body):
                 await exchange.refuse(too_large(policy.max_body))
             else:
+                if policy.carrier is not None:
+                    exchange.carry(policy.carrier)
                 await self.app(scope, exchange.receive, exchange.send)
                 if not exchange.started:
                     await self._unanswered(exchange)
@@ -171,6 +175,8 @@ class _Exchange:
 
     started = complete = gone = overrun = False
     _more = True
+    _carrier: Carrier | None = None
+    _brought = ""
 
     def __init__(
         self, scope: Scope, headers: dict[bytes, bytes], request_id: str, max_body: int, receive: Receive, send: Send
@@ -191,6 +197,23 @@ class _Exchange:
     def accept(self) -> str:
         return self._headers.get(b"accept", b"").decode("latin-1")
 
+    def carry(self, carrier: Carrier) -> None:
+        """Read what the client has seen, and give it a token of what it writes."""
+        header = self._headers.get(_TOKEN, b"").decode("latin-1")
+        self._carrier, self._brought = carrier, carrier.begin(header, _joined(self._scope, b"cookie", "; "))
+
+    async def _carried(self, carrier: Carrier) -> list[tuple[bytes, bytes]]:
+        ask, secure = carrier.db.token, self._scope.get("scheme") == "https"
+        try:
+            if inspect.iscoroutinefunction(ask):
+                token = await ask()
+            else:
+                token = await asyncio.to_thread(ask) if carrier.must_ask else ask()
+            found = carried(token, self._brought, secure=secure)
+        except Exception as error:
+            found = lost(error)
+        return [(name.encode(), value.encode()) for name, value in found]
+
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
@@ -210,6 +233,8 @@ class _Exchange:
             self.started = True
             # A copy: applications may send one and the same message object for many requests.
             message = {**message, "headers": self._stamped(message.get("headers", ()))}
+            if self._carrier is not None:
+                message["headers"] += await self._carried(self._carrier)
         elif kind == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
@@ -246,6 +271,8 @@ class _Exchange:
 
     async def answer(self, answer: Answer, *, last: bool = True) -> None:
         headers = self._stamped((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers)
+        if self._carrier is not None:  # what failed may have written before
+            headers += await self._carried(self._carrier)
         body = b"" if self.method == "HEAD" else answer.body
         self.started = self.complete = True
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -258,6 +285,6 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(root) if root else path  # where the server is told its prefix, the path has it too
 
 
-def _joined(scope: Scope, name: bytes) -> str | None:
+def _joined(scope: Scope, name: bytes, between: str = ",") -> str | None:
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
-    return ",".join(values) or None
+    return between.join(values) or None

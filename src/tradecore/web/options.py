@@ -18,12 +18,15 @@ class Options(TypedDict, total=False):
             below it; None for none.
         health_details: whether the health pages show figures, not only states; no when left out.
         trusted_proxies: addresses and networks whose ``x-forwarded-for`` is believed; nobody's when left out.
+        carry_writes: whether a client that wrote is given a consistency token, as ``x-consistency-token`` and as a
+            cookie, so that its next request reads nothing older from a replica; no when left out.
     """
 
     max_body: int
     health: str | None
     health_details: bool
     trusted_proxies: Sequence[str]
+    carry_writes: bool
 
 
 class Guarded(Protocol):

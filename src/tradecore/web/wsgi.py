@@ -21,6 +21,7 @@ from ..context import Context, enter
 from ..errors import ConfigurationError, TradeCoreError
 from ..health.report import Kind
 from ._arrival import client_address, context_of
+from ._carrying import Carrier, carried, lost
 from ._policy import (
     DISCARD_FOR,
     DISCARD_TIMES,
@@ -102,6 +103,8 @@ class Door:
                 return exchange.refuse(DRAINING)
             if (length := environ.get("CONTENT_LENGTH")) and not fits(length, self._policy.max_body):
                 return exchange.refuse(too_large(self._policy.max_body))
+            if self._policy.carrier is not None:
+                exchange.carry(self._policy.carrier)
             return _Stream(self.app(environ, exchange.start), exchange, self, variables)
         except Exception as error:
             return self.failed(error, exchange)
@@ -145,15 +148,31 @@ class _Exchange:
         self._start_response = start_response
         self.max_body = self.left = max_body
         self._environ = environ
+        self._carrier: Carrier | None = None
+        self._brought = ""
         self._input = environ.get("wsgi.input")
         if self._input is not None:
             environ["wsgi.input"] = _Input(self._input, self)
+
+    def carry(self, carrier: Carrier) -> None:
+        """Read what the client has seen, and give it a token of what it writes."""
+        get = self._environ.get
+        self._carrier, self._brought = carrier, carrier.begin(get("HTTP_X_CONSISTENCY_TOKEN"), get("HTTP_COOKIE"))
+
+    def _carried(self, carrier: Carrier) -> list[tuple[str, str]]:
+        try:
+            secure = self._environ.get("wsgi.url_scheme") == "https"
+            return carried(carrier.db.token(), self._brought, secure=secure)
+        except Exception as error:
+            return lost(error)
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], object]:
         """Stand in for ``start_response``."""
         kept = [pair for pair in headers if pair[0].lower() != "x-request-id"]
         kept.append(("X-Request-ID", self.request_id))
         kept += self._environ.get(NOTED, {}).items()
+        if self._carrier is not None:
+            kept += self._carried(self._carrier)
         self.started = True
         write = self._start_response(status, kept, *((exc_info,) if exc_info else ()))
 
