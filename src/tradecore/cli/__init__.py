@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="tradecore",
         description="Reliability primitives for trading backends.",
         epilog="`tradecore COMMAND --help` tells more. Commands that need a database take --database URL or "
-        "$TRADECORE_DATABASE_URL; exit status: 0 done, 1 something was found, 2 wrong use.",
+        "$TRADECORE_DATABASE_URL; exit status: 0 done, 1 something was found, or waits for --yes, 2 wrong use.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('tradecore')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 1 a promise or a check failed, 2 wrong use."""
+    """Run one command and return its exit status: 0 done, 1 something was found or waits for --yes, 2 wrong use."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     chosen, rest = parser.parse_known_args(words[:1] or ["--help"])

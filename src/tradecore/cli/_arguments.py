@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
@@ -12,7 +13,15 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from ..core import TradeCore
 
-__all__ = ["add_core_arguments", "add_database_argument", "add_verb", "brokers_named", "core_named", "database_url"]
+__all__ = [
+    "add_core_arguments",
+    "add_database_argument",
+    "add_verb",
+    "brokers_named",
+    "core_named",
+    "database_url",
+    "existing_database",
+]
 
 VARIABLE = "TRADECORE_DATABASE_URL"
 
@@ -50,6 +59,23 @@ def database_url(given: str | None) -> str:
     url = given or os.environ.get(VARIABLE, "")
     if not url:
         raise ConfigurationError(f"which database? give --database URL or set {VARIABLE}")
+    return url
+
+
+def existing_database(given: str | None) -> str:
+    """Return the address of a database that is there; to look at one must not make its file.
+
+    Raises:
+        ConfigurationError: there is no address, or no file where it leads to.
+    """
+    url = database_url(given)
+    from ..db.engines import in_memory, parse_url
+
+    parsed, _ = parse_url(url, asynchronous=False)
+    path = parsed.database or ""
+    in_a_file = parsed.get_backend_name() == "sqlite" and not in_memory(parsed) and not path.startswith("file:")
+    if in_a_file and not Path(path).is_file():
+        raise ConfigurationError(f"there is no file {path}: `tradecore db upgrade` makes a new database")
     return url
 
 

@@ -6,7 +6,7 @@ import argparse
 from importlib import import_module
 
 from ..errors import ConfigurationError
-from ._arguments import add_database_argument, add_verb, database_url
+from ._arguments import add_database_argument, add_verb, database_url, existing_database
 
 __all__ = ["add_arguments", "execute"]
 
@@ -44,11 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run it; 1 if check finds a difference."""
+    """Run it; 1 if check finds a difference, or what would lose rows was not told to."""
     if arguments.action in OTHERS:
         status: int = import_module(f".{OTHERS[arguments.action][0]}", __package__).execute(arguments)
         return status
-    url = database_url(arguments.database)
+    url = (database_url if arguments.action == "upgrade" else existing_database)(arguments.database)
     from ..models import migrations
 
     if arguments.action == "check":

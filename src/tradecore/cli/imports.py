@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..db import Database
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, InvalidInput
 from ..models.imports import Imported, Progress, TradeFile, import_trades
 from ..models.imports.trades import listed
 from ._arguments import add_database_argument, database_url
@@ -83,17 +84,24 @@ def execute(arguments: argparse.Namespace) -> int:
         if not db.platform:
             raise ConfigurationError("trades need the platform's tables: run `tradecore db upgrade --database URL`")
         with _Meter() as meter:
-            done = import_trades(
-                db,
-                arguments.file,
-                file,
-                mode=arguments.mode,
-                dry_run=arguments.dry_run,
-                report=arguments.report,
-                progress=meter.told,
-            )
+            done = _imported(db, file, arguments, meter.told)
     _say(done, arguments)
     return 1 if done.bad else 0
+
+
+def _imported(
+    db: Database, file: TradeFile, arguments: argparse.Namespace, told: Callable[[Progress], None]
+) -> Imported:
+    mode, dry_run, report = arguments.mode, arguments.dry_run, arguments.report
+    try:
+        return import_trades(db, arguments.file, file, mode=mode, dry_run=dry_run, report=report, progress=told)
+    except InvalidInput as error:
+        if error.details and error.details[0].get("code") == "unknown_strategy":  # the whole file's: no line says it
+            raise ConfigurationError(
+                f"--strategy {_plain(arguments.strategy)} is neither the symbol nor the name of a strategy; "
+                f"{_WAYS_OUT['unknown_strategy']}"
+            ) from None
+        raise
 
 
 def _say(done: Imported, arguments: argparse.Namespace) -> None:

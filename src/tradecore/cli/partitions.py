@@ -18,7 +18,7 @@ from ..db.conflicts import unreachable
 from ..db.partitions import Listed, detach, inventory, over, restore, retire, verify
 from ..errors import ConfigurationError, TradeCoreError
 from ..redact import redact_text
-from ._arguments import database_url
+from ._arguments import existing_database
 
 __all__ = ["add_arguments", "execute"]
 
@@ -44,13 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ahead", type=int, default=3, metavar="N", help="ensure: periods ahead (default 3)")
     parser.add_argument("--file", metavar="FILE", type=Path, action="append", help="restore: the archive")
     parser.add_argument(
-        "--yes", action="store_true", help="do it; without this word the command only says what it would"
+        "--yes",
+        action="store_true",
+        help="do it; without this word the command only says what it would (exit status 1)",
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Carry out one verb; 1 where a period could not be seen to, after the others were."""
-    with Database(database_url(arguments.database)) as db:
+    """Carry out one verb; 1 where a period could not be seen to, after the others were, or for want of --yes."""
+    with Database(existing_database(arguments.database)) as db:
         _reach(db)
         tables = _tables(db, arguments.table)
         if arguments.verb == "ensure":
@@ -129,7 +131,7 @@ def _retire(db: Database, tables: list[Table], arguments: argparse.Namespace) ->
         raise ConfigurationError("there are no partitions to detach here: archive the periods with --drop instead")
     if not arguments.yes:
         print(f"{_would(arguments, len(chosen))}: say --yes to have it done")
-        return 0
+        return 1
     failures = 0
     for table, period in chosen:
         try:
@@ -169,6 +171,7 @@ def _retire_one(db: Database, table: Table, period: Listed, arguments: argparse.
 def _restore(db: Database, tables: list[Table], arguments: argparse.Namespace) -> int:
     if not arguments.file:
         raise ConfigurationError("which archive? give --file FILE")
+    status = 0
     for path in arguments.file:
         if not path.is_file():
             raise ConfigurationError(f"there is no archive {path}")
@@ -179,10 +182,11 @@ def _restore(db: Database, tables: list[Table], arguments: argparse.Namespace) -
         print(f"{path.name}: {kept.rows} rows of {kept.head.partition}, whole (sha256 {kept.sha256})")
         if not arguments.yes:
             print("it would be restored: say --yes to have it done")
+            status = 1
             continue
         back = restore(db, table, path, step=print)
         _note(db, "partition.restore", kept.head.partition, {"file": path.name, **back._asdict()})
-    return 0
+    return status
 
 
 def _note(db: Database, action: str, name: str, facts: dict[str, object]) -> None:

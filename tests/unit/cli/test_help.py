@@ -31,10 +31,21 @@ def test_every_verb_and_every_argument_is_explained(command):
 
 
 def test_a_database_that_was_never_migrated_is_told_the_way_out(tmp_path, capsys):
+    (tmp_path / "new.db").touch()
     assert main(["db", "check", "--database", f"sqlite:///{tmp_path}/new.db"]) == 1
     assert "tradecore db upgrade" in capsys.readouterr().out
     assert main(["db", "upgrade", "--core-only", "--database", f"sqlite:///{tmp_path}/new.db"]) == 0
     assert main(["db", "check", "--database", f"sqlite:///{tmp_path}/new.db"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["check", "current", "downgrade --to platform_0001", "partitions", "partitions archive --before 2020-01-01"],
+)
+def test_to_look_at_a_database_that_is_not_there_does_not_make_it(tmp_path, capsys, words):
+    assert main(["db", *words.split(), "--database", f"sqlite:///{tmp_path}/typo.db"]) == 2
+    assert f"there is no file {tmp_path}/typo.db" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_that_has_enough_is_no_error(tmp_path):

@@ -73,7 +73,11 @@ def test_the_file_may_be_described(desk, capsys):
         ("a,b\n", (), "the header does not fit"),
         ("ü".encode("latin-1"), (), "not UTF-8"),
         (HEADER, ("--zone", "Mars"), "no time zone"),
-        (HEADER, ("--strategy", "nobody"), "neither the symbol nor the name"),
+        (
+            HEADER,
+            ("--strategy", "nobody"),
+            "--strategy nobody is neither the symbol nor the name of a strategy; an import makes no",
+        ),
     ],
 )
 def test_wrong_use_is_said_plainly(desk, capsys, content, words, why):

@@ -51,7 +51,7 @@ def test_a_period_goes_to_a_file_and_comes_back(url, tmp_path, capsys):
     assert run(url) == run(url, "list", "--table", "trades") == 0
     assert "trades_2019 " in capsys.readouterr().out
     words = ("archive", "--table", "trades", "--before", "2020-01-01", "--to", str(tmp_path / "cold"), "--drop")
-    assert run(url, *words) == 0
+    assert run(url, *words) == 1
     said = capsys.readouterr().out
     assert "1 period would be archived" in said
     assert "REMOVED" in said
@@ -65,7 +65,7 @@ def test_a_period_goes_to_a_file_and_comes_back(url, tmp_path, capsys):
     assert "no period ended before 2020-01-01" in capsys.readouterr().out
 
     back = ("restore", "--file", str(tmp_path / "cold" / "trades_2019.jsonl.gz"))
-    assert run(url, *back) == 0
+    assert run(url, *back) == 1
     assert "it would be restored" in capsys.readouterr().out
     assert trades(url) == 0
     assert run(url, *back, "--yes") == 0
@@ -77,7 +77,7 @@ def test_a_period_goes_to_a_file_and_comes_back(url, tmp_path, capsys):
 
 
 def test_the_present_period_is_never_offered(url, capsys):
-    assert run(url, "archive", "--before", "2080-01-01", "--to", "nowhere") == 0
+    assert run(url, "archive", "--before", "2080-01-01", "--to", "nowhere") == 1
     offered = capsys.readouterr().out
     assert f"trades_{datetime.now(UTC).year} " not in offered
     assert "trades_2019 " in offered
@@ -90,7 +90,7 @@ def test_detach_says_what_it_would_do_and_does_it(url, capsys):
             assert run(url, *words, *word) == 2
             assert "no partitions to detach" in capsys.readouterr().err
         return
-    assert run(url, *words) == 0
+    assert run(url, *words) == 1
     assert "no row removed" in capsys.readouterr().out
     assert run(url, *words, "--yes") == 0
     assert trades(url) == 0
