@@ -9,10 +9,11 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ..base import Partitioned
-from ..timeline import EPOCH, id_at
+from ..timeline import EPOCH, MILLISECOND, id_range, time_of
 
 __all__ = ["during"]
 
+_FIRST, _LAST = time_of(-(2**63)), time_of(2**63 - 1) - MILLISECOND
 _EARLY = timedelta(hours=1)  # ids are minted a little before the row is written, and clocks differ
 
 
@@ -33,21 +34,19 @@ def during(
     """
     found: list[ColumnElement[bool]] = []
     model: Any = column.class_
+    start, end = _within_reach(since or _FIRST, -_EARLY), _within_reach(until or _LAST, late)
+    ids = id_range(start, max(start, end))
     pruned = issubclass(model, Partitioned)
     if since is not None:
-        found.append(column >= since)
-        if pruned:
-            found.append(model.id >= _id_near(since, -_EARLY))
+        found += [column >= since, model.id >= ids.low] if pruned else [column >= since]
     if until is not None:
-        found.append(column < until)
-        if pruned:
-            found.append(model.id < _id_near(until, late))
+        found += [column < until, model.id < ids.high] if pruned else [column < until]
     return found
 
 
-def _id_near(moment: datetime, shift: timedelta) -> int:
-    """Return the id of the moment; the first or last there can be where ids do not reach: requests ask for anything."""
+def _within_reach(moment: datetime, shift: timedelta) -> datetime:
+    """Return the moment, shifted, or the first or last there is an id of: requests ask for anything."""
     try:
-        return id_at(moment + shift)
-    except (ValueError, OverflowError):
-        return -(2**63) if moment < EPOCH else 2**63 - 1
+        return min(max(moment + shift, _FIRST), _LAST)
+    except OverflowError:
+        return _FIRST if moment < EPOCH else _LAST
