@@ -1,6 +1,6 @@
 """How long ``import tradecore`` takes: the median of fresh interpreters, next to ``import json`` and to nothing.
 
-Run: ``python benchmarks/import_time.py``. The budget is 50 ms and no third-party module.
+Run: ``python benchmarks/import_time.py [--quick]``. The budget is 50 ms and no third-party module.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 import time
 from statistics import median
 
-RUNS = 15
+RUNS = 1 if "--quick" in sys.argv else 15  # quick: to see that it runs
 
 
 def _seconds(code: str) -> float:

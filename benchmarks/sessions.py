@@ -2,7 +2,7 @@
 
 Each figure with its rival in one run, rounds interleaved, medians; SQLite, PostgreSQL and MariaDB where there are.
 
-Run: python -m benchmarks.sessions [contention|locks|async|routing|pool ...]
+Run: python -m benchmarks.sessions [--quick] [contention|locks|async|routing|pool ...]
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ from tradecore.db.holders import taken_by
 from tradecore.db.replicas.verdicts import verdict_in, verdict_of
 from tradecore.errors import TradeCoreError
 
-KINDS = [kind for kind in ("sqlite", "postgres", "mysql") if kind == "sqlite" or available(kind)]
+QUICK = "--quick" in sys.argv  # few calls, on SQLite alone, to see that it runs
+KINDS = (
+    ["sqlite"] if QUICK else [kind for kind in ("sqlite", "postgres", "mysql") if kind == "sqlite" or available(kind)]
+)
 
 
 class Purse(Base):
@@ -205,7 +208,7 @@ PAIRS = {
     "add + flush": (add_and_flush, add_and_flush_awaited),
     "unit of 5 selects": (five_selects, five_selects_awaited),
 }
-CALLS = 400
+CALLS = 20 if QUICK else 400
 
 
 async def awaited(url: str, kind: str) -> None:
@@ -265,7 +268,7 @@ def compare_async() -> None:
 
 
 def best(act: Callable[[], object], calls: int = 5000) -> float:
-    rounds = []
+    rounds, calls = [], 10 if QUICK else calls
     for _ in range(9):
         began = time.perf_counter()
         for _ in range(calls):
@@ -316,5 +319,5 @@ PARTS = {"contention": contention, "locks": locks, "async": compare_async, "rout
 
 
 if __name__ == "__main__":
-    for part in sys.argv[1:] or PARTS:
+    for part in [word for word in sys.argv[1:] if word != "--quick"] or PARTS:
         PARTS[part]()

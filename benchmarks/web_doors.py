@@ -1,6 +1,7 @@
 """What the ASGI door costs a request, next to middleware that does less and to Starlette's BaseHTTPMiddleware.
 
-Run: ``python benchmarks/web_doors.py``. All run interleaved over the same application, whose own time is taken off:
+Run: ``python benchmarks/web_doors.py [--quick]``. All run interleaved over the same application, whose own time is
+taken off:
 
 * ``empty``: wraps ``send`` and does nothing;
 * ``id by hand``: the least that names a request: reads the id, binds one context variable, stamps the response;
@@ -11,6 +12,7 @@ Run: ``python benchmarks/web_doors.py``. All run interleaved over the same appli
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 import uuid
 from contextvars import ContextVar
@@ -22,8 +24,8 @@ from starlette.middleware.base import BaseHTTPMiddleware
 
 from tradecore.web.asgi import Door
 
-ROUNDS = 60
-REQUESTS = 1_000
+QUICK = "--quick" in sys.argv  # to see that it runs
+ROUNDS, REQUESTS = (11, 5) if QUICK else (60, 1_000)
 
 # What a browser's or a webhook sender's request looks like to the application: a dozen headers.
 SCOPE: dict[str, Any] = {

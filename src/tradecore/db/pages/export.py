@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Select, String, inspect, type_coerce
@@ -23,6 +24,7 @@ from .spelling import Speller, csv_lines, csv_speller, jsonl_lines, jsonl_spelle
 __all__ = ["Chunk", "ExportFormat", "Exporter"]
 
 ExportFormat: TypeAlias = Literal["csv", "jsonl"]
+_TUPLE = itemgetter(slice(None))
 _SPELLERS = {"csv": csv_speller, "jsonl": jsonl_speller}
 
 
@@ -115,7 +117,8 @@ class Exporter:
         return rows
 
     def _spelled(self, rows: Sequence[Any], *, header: bool) -> bytes:
-        values = [*zip(*rows, strict=True)] if rows else [()] * len(self.names)
+        # Rows of SQLAlchemy are taken apart one by one, the tuples in them all at once.
+        values = [*zip(*map(_TUPLE, rows), strict=True)] if rows else [()] * len(self.names)
         columns = [spell(column) for spell, column in zip(self.spellers, values, strict=False)]
         text = jsonl_lines(self.names, columns) if self.form == "jsonl" else csv_lines(self.names * header, columns)
         return text.encode("utf-8", "replace")

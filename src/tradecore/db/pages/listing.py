@@ -71,7 +71,8 @@ class Listing(Generic[M]):
         Raises:
             NotFound: if there is none.
         """
-        row = self.get_or_none(id, load=load, deleted=deleted)
+        options = load_options(load) if load else _SHUT
+        row = self.session.get(self.model, id, options=options, execution_options=SEEN[deleted])
         if row is None:
             raise NotFound(details=[{"code": "NOT_FOUND", "resource": self.model.__tablename__, "id": str(id)}])
         return row
