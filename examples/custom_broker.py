@@ -59,6 +59,10 @@ class Corner:
         whole = request.quantity is not None and request.quantity == request.quantity.to_integral_value()
         return None if whole else "corner takes whole shares"
 
+    def prepare(self, request: OrderRequest | None = None) -> Flow[None]:
+        """Get ready before anything is committed: nothing to do here."""
+        yield from ()
+
     def submit(
         self, request: OrderRequest, *, permit: Permit | None = None, not_after: float | None = None
     ) -> Flow[Order]:

@@ -7,6 +7,7 @@ from .evidence import BreakerOpen, ErrorRow
 from .line import breaker_for
 from .outcomes import differences
 from .protocol import Broker
+from .tradovate import Tradovate
 
 __all__ = [
     "Alpaca",
@@ -16,6 +17,7 @@ __all__ = [
     "BrokerClient",
     "Capabilities",
     "ErrorRow",
+    "Tradovate",
     "breaker_for",
     "differences",
 ]

@@ -13,6 +13,7 @@ from ..errors import (
     DeadlineExceeded,
     DuplicateOrder,
     NotSent,
+    OrderDenied,
     OutcomeUnknown,
 )
 from ..flow import Admit, Call, Effect, Flow, Pause, Permit, Reply
@@ -25,6 +26,7 @@ __all__ = [
     "is_lost_answer",
     "is_server_failure",
     "looked_again",
+    "prepared",
     "replace_once",
     "resolve",
     "submit_once",
@@ -79,6 +81,7 @@ def submit_once(broker: Broker, request: OrderRequest) -> Flow[Order]:
     """
     if objection := broker.objection(request):
         raise CapabilityMissing(objection, broker=broker.name, client_order_id=request.client_order_id)
+    yield from prepared(broker, request)
     permit: Permit = yield from Admit("order")
     try:
         return (yield from broker.submit(request, permit=permit))
@@ -99,11 +102,32 @@ def replace_once(broker: Broker, broker_order_id: str, change: ReplaceRequest) -
     if not broker.capabilities.replace:
         message = f"{broker.name} does not change orders; cancel and submit"
         raise CapabilityMissing(message, broker=broker.name, client_order_id=change.client_order_id)
+    yield from prepared(broker)
     permit: Permit = yield from Admit("order")
     try:
         return (yield from broker.replace(broker_order_id, change, permit=permit))
     finally:
         permit.give_back()
+
+
+def prepared(broker: Broker, request: OrderRequest | None = None) -> Flow[None]:
+    """Have the broker get ready for an order, before anything is committed.
+
+    Raises:
+        NotSent: it is not ready; nothing was sent, whatever went wrong.
+        OrderDenied: this order cannot be sent.
+    """
+    try:
+        yield from broker.prepare(request)
+    except (NotSent, OrderDenied):
+        raise
+    except BrokerError as error:
+        raise NotSent(
+            f"{broker.name} was not ready, so nothing was sent: {error.message}",
+            broker=broker.name,
+            client_order_id=request.client_order_id if request is not None else None,
+            retry_after=error.retry_after,
+        ) from None
 
 
 def _adopt(broker: Broker, request: OrderRequest) -> Flow[Order]:

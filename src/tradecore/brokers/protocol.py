@@ -79,6 +79,15 @@ class Broker(Protocol):
         """Return why ``request`` cannot be sent to this broker, or None; nothing else is sent in its place."""
         ...
 
+    def prepare(self, request: OrderRequest | None = None) -> Flow[None]:
+        """Get ready what sending needs: a session, the contract of ``request``'s symbol. Nothing is committed.
+
+        It is run before an intent's ``SENDING`` is, so that little stands between that commit and the first byte.
+        What is ready costs no call. ``NotSent`` and any plain ``BrokerError`` mean: try again later; ``OrderDenied``
+        that this order cannot be sent at all.
+        """
+        ...
+
     def submit(
         self, request: OrderRequest, *, permit: Permit | None = None, not_after: float | None = None
     ) -> Flow[Order]:

@@ -20,13 +20,15 @@ CASH = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("broker", choices=["alpaca"], help="which broker to simulate")
+    parser.add_argument("broker", choices=["alpaca", "tradovate"], help="which broker to simulate")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; a free one when left out")
     parser.add_argument(
         "--faults", default="none", metavar="NAME", help="fault plan: none, normal, hostile, or one fault"
     )
     parser.add_argument("--seed", type=int, default=0, help="of ids, partial fills and faults")
-    parser.add_argument("--profile", choices=["unique", "loose"], default="unique", help="are client order ids unique")
+    parser.add_argument(
+        "--profile", choices=["unique", "loose"], help="are client order ids unique: at alpaca unless said otherwise"
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="how many times as fast as real time its clock runs")
     parser.add_argument(
         "--origin",
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _server(arguments: argparse.Namespace) -> Server:
-    from ..simulators.serve import serve_alpaca
+    from ..simulators import serve
 
     problems = []
     if not 0 <= arguments.port <= 65_535:
@@ -59,12 +61,13 @@ def _server(arguments: argparse.Namespace) -> Server:
     try:
         origin = datetime.fromisoformat(arguments.origin) if arguments.origin else datetime.now(UTC)
         clock = SystemClock() if arguments.speed == 1 else ScaledClock(arguments.speed, origin)
-        return serve_alpaca(
+        make = serve.serve_tradovate if arguments.broker == "tradovate" else serve.serve_alpaca
+        return make(
             arguments.port,
             clock=clock,
             seed=arguments.seed,
             faults=arguments.faults,
-            profile=arguments.profile,
+            **({"profile": arguments.profile} if arguments.profile else {}),
             cash=arguments.cash,
             day=arguments.day,
             day_seconds=arguments.day_seconds,
@@ -78,7 +81,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..simulators.serve import serve_until_told
 
     server = _server(arguments)
-    what = f"{arguments.broker}, {arguments.profile} ids, faults {arguments.faults}, seed {arguments.seed}"
+    what = f"{arguments.broker}, {server.simulator.profile} ids, faults {arguments.faults}, seed {arguments.seed}"
     try:
         serve_until_told(server, lambda url: print(f"{url}  {what}; books at {url}/_sim/books", flush=True))
     except OSError as error:

@@ -5,5 +5,6 @@ from __future__ import annotations
 from .alpaca import AlpacaSimulator
 from .faults import FaultPlan
 from .in_process import AsyncInProcessTransport, InProcessTransport
+from .tradovate import TradovateSimulator
 
-__all__ = ["AlpacaSimulator", "AsyncInProcessTransport", "FaultPlan", "InProcessTransport"]
+__all__ = ["AlpacaSimulator", "AsyncInProcessTransport", "FaultPlan", "InProcessTransport", "TradovateSimulator"]

@@ -18,10 +18,10 @@ from ..errors import ConfigurationError
 
 __all__ = ["FAULTS", "PLANS", "CallName", "Fault", "FaultPlan", "Faults", "Misbehaving"]
 
-CallName: TypeAlias = Literal["order", "replace", "cancel", "read"]
-Target: TypeAlias = Literal["order", "replace", "cancel", "read", "any"]
+CallName: TypeAlias = Literal["order", "replace", "cancel", "read", "session"]
+Target: TypeAlias = Literal["order", "replace", "cancel", "read", "session", "any"]
 
-_ALL: frozenset[str] = frozenset({"order", "replace", "cancel", "read"})
+_ALL: frozenset[str] = frozenset({"order", "replace", "cancel", "read", "session"})
 _ORDER: frozenset[str] = frozenset({"order"})
 
 FAULTS: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -39,12 +39,17 @@ FAULTS: Mapping[str, frozenset[str]] = MappingProxyType(
         "slow": _ALL,  # processed, and the answer takes its time: too long for some callers
         "truncated": _ALL,  # processed, and the 200 breaks off in the middle
         "duplicate_id": _ORDER,  # processed, but answered as a duplicate: a proxy sent it twice
+        # the session, where a broker has one; see ``Simulator.lacks``
+        "penalty": _ALL,  # 200 with a ticket and a waiting time; nothing processed
+        "locked": _ALL,  # 423, and then 429 for as long as anything is sent within the hour; nothing processed
+        "evicted": _ALL,  # the session was closed for another one: 408; nothing processed
         # the order; these strike besides the others
         "second_refused": _ORDER,  # a known id is refused for want of buying power, not as a duplicate
         "lagging": _ORDER,  # look-ups by client id and lists do not show the order for some seconds
         "unknown_status": _ORDER,  # the next look at the order shows a status nobody has heard of
         "rejected_later": _ORDER,  # accepted, then rejected
         "partial": _ORDER,  # a fill happens in two parts
+        "change_refused": frozenset({"replace"}),  # a change is taken, and then refused
         "slow_cancel": frozenset({"cancel"}),  # stays pending_cancel for some seconds, and may fill
     }
 )
@@ -76,6 +81,7 @@ class FaultPlan:
             "late": (1.0, 8.0),
             "lagging": (0.5, 5.0),
             "partial": (1.0, 5.0),
+            "penalty": (1.0, 15.0),
             "slow_cancel": (0.5, 3.0),
         }
     )
@@ -113,6 +119,8 @@ _NORMAL = {
     "slow": 0.02,
     "truncated": 0.005,
     "duplicate_id": 0.005,
+    "penalty": 0.01,
+    "evicted": 0.005,
     "second_refused": 0.5,
     "lagging": 0.03,
     "unknown_status": 0.01,
@@ -161,11 +169,20 @@ class Faults:
     Args:
         plan: a plan, or the name of one.
         seed: of the plan's draws.
+        lacks: faults this broker does not have; what a plan says of them is left out.
+
+    Raises:
+        ConfigurationError: for a plan of nothing but what the broker lacks.
     """
 
-    def __init__(self, plan: FaultPlan | str | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, plan: FaultPlan | str | None = None, seed: int = 0, *, lacks: frozenset[str] = frozenset()
+    ) -> None:
         """Follow ``plan``, or ``none``."""
+        self.lacks = lacks
         self.plan = plan if isinstance(plan, FaultPlan) else FaultPlan.named(plan or "none")
+        if self.plan.rates and lacks.issuperset(self.plan.rates):
+            raise ConfigurationError(f"this broker has no fault named {', '.join(self.plan.rates)}")
         self.seed = seed
         self.fired: Counter[str] = Counter()
         self._armed: list[_Armed] = []
@@ -179,6 +196,8 @@ class Faults:
         """
         if name not in FAULTS:
             raise ConfigurationError(f"there is no fault named {name!r}; there are {', '.join(FAULTS)}")
+        if name in self.lacks:
+            raise ConfigurationError(f"this broker has no fault named {name!r}")
         if on != "any" and on not in FAULTS[name]:
             raise ConfigurationError(f"the fault {name!r} cannot strike the call {on!r}")
         known = {key: value for key, value in details.items() if value is not None}
@@ -231,8 +250,8 @@ class Faults:
         dice = Random(f"{self.seed}|{key}|{self._made[key]}")
         point = dice.random()
         for name in names:
-            if call in FAULTS[name]:
-                point -= self.plan.rates.get(name, 0.0) * (self.plan.reads if call == "read" else 1.0)
+            if call in FAULTS[name] and name not in self.lacks:
+                point -= self.plan.rates.get(name, 0.0) * (self.plan.reads if call in ("read", "session") else 1.0)
                 if point < 0:
                     return Fault(name, self._details(name, dice))
         return None
@@ -250,7 +269,8 @@ class Faults:
 class Misbehaving:
     """The faults of a simulator, one method each; what is armed strikes before what the plan draws.
 
-    ``on`` is the call that is struck: ``order`` (placing one), ``replace``, ``cancel``, ``read`` or ``any``.
+    ``on`` is the call that is struck: ``order`` (placing one), ``replace``, ``cancel``, ``read``, ``session`` (tokens,
+    accounts, contracts) or ``any``.
     """
 
     faults: Faults
@@ -337,3 +357,19 @@ class Misbehaving:
     def cancels_slowly(self, seconds: float = 1.0, times: int = 1) -> None:
         """Leave the next order that is canceled in ``pending_cancel`` for ``seconds``; it may fill meanwhile."""
         self.faults.arm("slow_cancel", times=times, on="cancel", seconds=seconds)
+
+    def penalizes(self, seconds: float = 15.0, times: int = 1, *, captcha: bool = False, on: Target = "order") -> None:
+        """Answer with a ticket that lets the same request through after ``seconds``; nothing is processed."""
+        self.faults.arm("penalty", times=times, on=on, seconds=seconds, captcha=captcha)
+
+    def locks_out(self, *, on: Target = "order") -> None:
+        """Answer 423, and 429 to everything until an hour has passed in which nothing was sent."""
+        self.faults.arm("locked", on=on)
+
+    def evicts(self, times: int = 1, *, on: Target = "order") -> None:
+        """Close the session, as a third one does, and answer 408; nothing is processed."""
+        self.faults.arm("evicted", times=times, on=on)
+
+    def refuses_changes(self, times: int = 1) -> None:
+        """Take the next change of an order and then refuse it; the order stands as it was."""
+        self.faults.arm("change_refused", times=times, on="replace")

@@ -9,8 +9,9 @@ from typing import Any
 
 from .alpaca import AlpacaSimulator
 from .sockets import Server
+from .tradovate import TradovateSimulator
 
-__all__ = ["Server", "serve_alpaca", "serve_until_told"]
+__all__ = ["Server", "serve_alpaca", "serve_tradovate", "serve_until_told"]
 
 
 def serve_alpaca(port: int = 0, *, refuse_for: float = 0.1, **options: Any) -> Server:
@@ -22,6 +23,17 @@ def serve_alpaca(port: int = 0, *, refuse_for: float = 0.1, **options: Any) -> S
         **options: the simulator's.
     """
     return Server(AlpacaSimulator(**options), port=port, refuse_for=refuse_for)
+
+
+def serve_tradovate(port: int = 0, *, refuse_for: float = 0.1, **options: Any) -> Server:
+    """Return a server of a new :class:`~tradecore.simulators.TradovateSimulator`; it listens once it is started.
+
+    Args:
+        port: 0 takes a free one.
+        refuse_for: real seconds the listener stays closed after the fault "refused connection".
+        **options: the simulator's.
+    """
+    return Server(TradovateSimulator(**options), port=port, refuse_for=refuse_for)
 
 
 def serve_until_told(server: Server, announce: Callable[[str], None]) -> None:

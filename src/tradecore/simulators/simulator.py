@@ -9,7 +9,7 @@ import threading
 import uuid
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -22,7 +22,7 @@ from ..errors import ConfigurationError
 from ..trading.exact import decimal
 from .answers import Answer
 from .books import COUNTERS, books
-from .exchange.bars import Market
+from .exchange.bars import LISTINGS, Listing, Market
 from .exchange.engine import Exchange
 from .exchange.ledger import Ledger
 from .exchange.tickets import SimulatedOrder
@@ -30,6 +30,9 @@ from .faults import CallName, Fault, FaultPlan, Faults, Misbehaving
 from .in_process import AsyncInProcessTransport, InProcessTransport
 
 __all__ = ["Route", "Simulator"]
+
+_ANSWERED = frozenset({"error_before", "throttled", "unauthorized", "penalty", "locked", "evicted"})
+"""Faults that answer in the place of the broker, which processes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,9 @@ class Simulator(Misbehaving, ABC):
     """
 
     name = ""
+    futures = False
+    lacks: frozenset[str] = frozenset()
+    """Faults this broker does not have."""
 
     def __init__(
         self,
@@ -88,18 +94,18 @@ class Simulator(Misbehaving, ABC):
         self.clock: Clock = clock or SystemClock()
         self.seed = seed
         self.profile = profile
-        self.market = Market()
+        self.market = Market(self._listings(day))
         self._cash, self._multiplier = decimal(cash), decimal(multiplier)
         self._shorting, self._first_day, self._day_seconds = shorting, day, day_seconds
         self._lock = threading.RLock()
         self._numbers = itertools.count()
-        self.faults = Faults(faults, seed)
+        self.faults = Faults(faults, seed, lacks=self.lacks)
         self.reset()
 
     def reset(self) -> None:
         """Start again: no orders, the first day's cash, counters at zero, armed faults forgotten, the plan kept."""
         with self._lock:
-            self.faults = Faults(self.faults.plan, self.seed)
+            self.faults = Faults(self.faults.plan, self.seed, lacks=self.lacks)
             self.counters: Counter[str] = Counter()
             self.requests_by_kind: Counter[str] = Counter()
             self._random = Random(f"{self.seed}|{self.clock.now().isoformat()}")
@@ -110,15 +116,20 @@ class Simulator(Misbehaving, ABC):
             self._started = self.clock.monotonic()
             self.exchange = Exchange(
                 self.market,
-                Ledger(self._cash, self._multiplier),
+                Ledger(self._cash, self._multiplier, turns=self.futures),
                 day=self._first_day,
                 now=self.clock.now,
                 mint=self._mint,
                 shorting=self._shorting,
+                futures=self.futures,
                 portion=self._portion,
                 pause=self._rest,
             )
             self._first_number = self.exchange.number
+
+    def _listings(self, day: date | str) -> Mapping[str, Listing]:  # noqa: ARG002  (contracts depend on it)
+        """Return what trades from ``day`` on."""
+        return LISTINGS
 
     # --- the wire
 
@@ -162,14 +173,14 @@ class Simulator(Misbehaving, ABC):
     def _strike(self, fault: Fault | None, route: Route) -> Answer:
         name = fault.name if fault else ""
         details = fault.details if fault else {}
-        if fault and name in ("error_before", "throttled", "unauthorized"):
+        if fault and name in _ANSWERED:
             return Answer(self._counted(self._misanswer(fault)))
         if name == "late":
             self.counters["late"] += 1
             self._later(float(details["seconds"]), lambda: self._accept_late(route))
             return Answer(None, cut="late")
         reply = route.act()
-        if fault and name in ("truncated", "duplicate_id") and reply.status != 200:
+        if fault and name in ("truncated", "duplicate_id") and not self._succeeded(reply):
             self.faults.missed(fault)
             return Answer(self._counted(reply))
         if fault and name in ("error_after", "duplicate_id"):
@@ -193,8 +204,12 @@ class Simulator(Misbehaving, ABC):
         return reply
 
     def _accept_late(self, route: Route) -> None:
-        accepted = route.act().status == 200
+        accepted = self._succeeded(route.act())
         self.counters["late_accepted" if accepted else "late_refused"] += 1
+
+    def _succeeded(self, reply: Incoming) -> bool:
+        """Return whether an answer says that the request was carried out."""
+        return reply.status == 200
 
     @abstractmethod
     def _route(self, request: Outgoing) -> Route:

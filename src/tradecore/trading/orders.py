@@ -182,6 +182,8 @@ class Order(Frozen):
         reason: why it was rejected, where the broker says so.
         replaces: the broker's id of the order this one took the place of.
         replaced_by: the broker's id of the order that took this one's place.
+        is_changed: True where the broker changed it in place: quantity and prices are those that hold now.
+        broker_contract_id: the broker's own id of the instrument, where it names one.
         is_child: True for a leg the broker made itself.
     """
 
@@ -208,6 +210,8 @@ class Order(Frozen):
     replaced_by: str | None = None
     submitted_at: Instant | None = None
     updated_at: Instant | None = None
+    is_changed: bool = False
+    broker_contract_id: str | None = None
     is_child: bool = False
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from os import environ as process_environment
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -24,11 +23,13 @@ from ...trading import (
     Position,
     ReplaceRequest,
 )
+from ..addresses import problems_with_url
 from ..capabilities import Capabilities
 from ..evidence import ErrorRow, read_failure, verdict
 from ..protocol import Listing
+from ..reading import served_at
 from . import wire
-from .connection import HOSTS, Credentials, problems_with_url
+from .connection import HOSTS, Credentials
 from .rules import echoed, objection
 from .tables import ALPACA_CAPABILITIES, ERROR_TABLE, STATUS_MAP
 
@@ -81,7 +82,7 @@ class Alpaca:
         self.environment = Environment.LIVE if live else Environment.PAPER
         self.base_url = (base_url or HOSTS[self.environment]).rstrip("/")
         self._credentials = Credentials(key, secret)
-        problems = [*self._credentials.problems(), *problems_with_url(self.base_url, self.environment)]
+        problems = [*self._credentials.problems(), *problems_with_url(self.base_url, self.environment, HOSTS)]
         if problems:
             raise ConfigurationError.of([f"alpaca: {problem}" for problem in problems])
         self.account = account
@@ -108,7 +109,9 @@ class Alpaca:
         if problems:
             if url:
                 environment = Environment.LIVE if live else Environment.PAPER
-                problems += [f"alpaca: APCA_API_BASE_URL: {problem}" for problem in problems_with_url(url, environment)]
+                problems += [
+                    f"alpaca: APCA_API_BASE_URL: {problem}" for problem in problems_with_url(url, environment, HOSTS)
+                ]
             raise ConfigurationError.of(problems)
         return cls(environ[names[0]], environ[names[1]], live=live, base_url=url, account=account)
 
@@ -121,6 +124,10 @@ class Alpaca:
         return objection(request, self.capabilities)
 
     # --- orders ------------------------------------------------------------------------------------------------
+
+    def prepare(self, request: OrderRequest | None = None) -> Flow[None]:  # noqa: ARG002  (the protocol's)
+        """Nothing to prepare: a key pair has no session, and symbols are Alpaca's own."""
+        yield from ()
 
     def submit(
         self, request: OrderRequest, *, permit: Permit | None = None, not_after: float | None = None
@@ -243,12 +250,12 @@ class Alpaca:
     def positions(self) -> Flow[tuple[Position, ...]]:
         """List what the account holds."""
         reply = yield from self._ask("/v2/positions")
-        return tuple(self._read(wire.position_from, row, _served_at(reply)) for row in self._rows(reply))
+        return tuple(self._read(wire.position_from, row, served_at(reply)) for row in self._rows(reply))
 
     def account_state(self) -> Flow[Account]:
         """Read the account."""
         reply = yield from self._ask("/v2/account")
-        return self._read(wire.account_from, reply.body, _served_at(reply))
+        return self._read(wire.account_from, reply.body, served_at(reply))
 
     def instrument(self, symbol: str) -> Flow[Instrument]:
         """Read an asset by symbol; :class:`~tradecore.errors.NotFound` if there is none."""
@@ -342,10 +349,3 @@ def _spelled(instant: datetime) -> str:
     if instant.tzinfo is None:
         raise InvalidInput.of("since", "naive_time", "must carry its offset from UTC")
     return instant.isoformat(timespec="microseconds")
-
-
-def _served_at(reply: Reply) -> datetime | None:
-    try:
-        return parsedate_to_datetime(reply.headers.get("date", ""))
-    except (TypeError, ValueError):
-        return None

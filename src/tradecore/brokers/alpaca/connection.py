@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 from ...trading import Environment
-from ..transport import is_loopback
 
-__all__ = ["HOSTS", "Credentials", "problems_with_url"]
+__all__ = ["HOSTS", "Credentials"]
 
 HOSTS: Mapping[Environment, str] = MappingProxyType(
     {
@@ -51,33 +49,3 @@ class Credentials:
     def __repr__(self) -> str:
         """Show nothing."""
         return "Credentials(***)"
-
-
-def problems_with_url(url: str, environment: Environment) -> list[str]:
-    """Return what is wrong with an address. Only Alpaca's own host of the environment will do, or this machine.
-
-    The host is compared whole: looking for a part of it has let live addresses through.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return ["the base URL cannot be read"]
-    if parts.username is not None or parts.password is not None:
-        return ["the base URL must not hold credentials"]
-    if parts.path or parts.query or parts.fragment:
-        return ["the base URL must end with the host: the paths are ours"]
-    if is_loopback(url):
-        return (
-            []
-            if parts.scheme in ("http", "https")
-            else [f"the base URL must start with http://, not {parts.scheme}://"]
-        )
-    wanted = urlsplit(HOSTS[environment])
-    if parts.scheme == wanted.scheme and host == wanted.hostname and port in (None, 443):
-        return []
-    other = next(name for name in HOSTS if name is not environment)
-    if host == urlsplit(HOSTS[other]).hostname:
-        how = "live=True" if other is Environment.LIVE else "live=False"
-        return [f"the base URL is the {other.value} host, but this connection is {environment.value}; say {how}"]
-    return [f"the base URL must be {HOSTS[environment]} or an address of this machine"]

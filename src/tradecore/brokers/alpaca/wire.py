@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from enum import StrEnum
-from typing import Any, TypeVar
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from ...trading import (
     Account,
@@ -25,8 +23,8 @@ from ...trading import (
     TimeInForce,
     TrailUnit,
     canonical,
-    decimal,
 )
+from ..reading import Unreadable, instant, member, number
 from .tables import ASSET_CLASSES
 
 __all__ = [
@@ -42,20 +40,6 @@ __all__ = [
     "order_from",
     "position_from",
 ]
-
-E = TypeVar("E", bound=StrEnum)
-
-_INSTANT = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?([Zz]|([+-])(\d\d):?(\d\d))\Z",
-    re.ASCII,
-)
-# Wide enough for twenty whole digits and eighteen decimals; the default context would round at 28 digits.
-_WIDE = Context(prec=60)
-_SMALLEST = Decimal(1).scaleb(-18)
-
-
-class Unreadable(ValueError):
-    """An answer lacks what it must have, or has it in a form nobody can read. Names the field, never the value."""
 
 
 def order_body(request: OrderRequest) -> dict[str, Any]:
@@ -95,47 +79,6 @@ def change_body(change: ReplaceRequest) -> dict[str, Any]:
     return body
 
 
-def instant(text: Any) -> datetime | None:
-    """Read an RFC 3339 time with 0 to 12 decimals of a second; what lies below a microsecond is cut off.
-
-    Returns:
-        The instant in UTC; None for null, an empty text or anything else.
-    """
-    match = _INSTANT.match(text) if isinstance(text, str) else None
-    if match is None:
-        return None
-    year, month, day, hour, minute, second = (int(part) for part in match.group(1, 2, 3, 4, 5, 6))
-    micros = int((match[7] or "0")[:6].ljust(6, "0"))
-    zone = UTC
-    if match[9]:
-        offset = timedelta(hours=int(match[10]), minutes=int(match[11]))
-        zone = timezone(offset if match[9] == "+" else -offset) if offset < timedelta(hours=24) else UTC
-    try:
-        return datetime(year, month, day, hour, minute, second, micros, zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def number(value: Any) -> Decimal | None:
-    """Read a decimal written as a string or as a JSON number, rounded to 18 decimals if it has more.
-
-    Returns:
-        The number; None for null, an empty text or anything that is no finite number.
-    """
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal) or value == "":
-        return None
-    try:
-        return decimal(value)
-    except ValueError:
-        pass
-    try:
-        exact = Decimal(value)
-        rounded = exact.quantize(_SMALLEST, ROUND_HALF_EVEN, _WIDE) if exact.is_finite() else None
-        return None if rounded is None else decimal(rounded)
-    except (ArithmeticError, ValueError, TypeError):
-        return None
-
-
 def _need(body: Any, name: str) -> str:
     value = body.get(name) if isinstance(body, Mapping) else None
     if not isinstance(value, str) or not value:
@@ -148,13 +91,6 @@ def _need_number(body: Mapping[str, Any], name: str) -> Decimal:
     if value is None:
         raise Unreadable(f"{name} is no number")
     return value
-
-
-def _word(words: type[E], text: Any) -> E | None:
-    try:
-        return words(text)
-    except ValueError:
-        return None
 
 
 def _status(
@@ -187,9 +123,9 @@ def order_from(body: Any, words: Mapping[str, OrderStatus], broker: str = "alpac
         broker_order_id=order_id,
         client_order_id=str(body.get("client_order_id") or ""),
         symbol=str(body.get("symbol") or ""),
-        side=_word(Side, body.get("side")),
-        order_type=_word(OrderType, body.get("type") or body.get("order_type")),
-        time_in_force=_word(TimeInForce, body.get("time_in_force")),
+        side=member(Side, body.get("side")),
+        order_type=member(OrderType, body.get("type") or body.get("order_type")),
+        time_in_force=member(TimeInForce, body.get("time_in_force")),
         quantity=quantity,
         notional=number(body.get("notional")),
         limit_price=number(body.get("limit_price")),
@@ -214,7 +150,7 @@ def fill_from(body: Any) -> Fill:
     Raises:
         Unreadable: an execution that cannot be read must not be skipped.
     """
-    side = _word(Side, _need(body, "side").removesuffix("_short"))
+    side = member(Side, _need(body, "side").removesuffix("_short"))
     filled_at = instant(body.get("transaction_time"))
     quantity, price = _need_number(body, "qty"), _need_number(body, "price")
     if side is None or filled_at is None or quantity <= 0 or price <= 0:

@@ -10,6 +10,7 @@ from typing import Any
 from ...brokers.transport import Incoming, Outgoing
 from ..exchange.tickets import Refusal, SimulatedOrder
 from ..faults import Fault
+from ..pages import proxy_page
 from ..simulator import Route, Simulator
 from ..windows import FixedWindow, Quota
 from . import endpoints
@@ -17,18 +18,8 @@ from .refusals import ApiError, duplicate_client_order_id, insufficient_buying_p
 
 __all__ = ["AlpacaSimulator"]
 
-_NGINX = (
-    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
-)
 _UNAUTHORIZED = {"message": "unauthorized."}
 _TOO_MANY = {"code": 42910000, "message": "rate limit exceeded"}
-_TITLES = {
-    401: "401 Authorization Required",
-    500: "500 Internal Server Error",
-    502: "502 Bad Gateway",
-    503: "503 Service Temporarily Unavailable",
-    504: "504 Gateway Time-out",
-}
 
 
 class AlpacaSimulator(Simulator):
@@ -44,6 +35,7 @@ class AlpacaSimulator(Simulator):
     """
 
     name = "alpaca"
+    lacks = frozenset({"penalty", "locked", "evicted", "change_refused"})
 
     def __init__(self, *, keys: Mapping[str, str] | None = None, rate_limit: int | None = 200, **options: Any) -> None:
         """Open the account."""
@@ -130,8 +122,7 @@ class AlpacaSimulator(Simulator):
         return Incoming(status, self._headers(), _dump(payload))
 
     def _html(self, status: int) -> Incoming:
-        page = _NGINX.format(_TITLES.get(status, f"{status} Error"))
-        return Incoming(status, self._headers("text/html"), page.encode())
+        return Incoming(status, self._headers("text/html"), proxy_page(status))
 
     def _headers(self, content_type: str = "application/json") -> dict[str, str]:
         headers = {"content-type": content_type, "x-request-id": f"{self._random.getrandbits(128):032x}"}

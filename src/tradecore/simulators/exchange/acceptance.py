@@ -1,9 +1,9 @@
-"""What the simulated exchange takes: known shares, covered by buying power or shares held, no trade with oneself."""
+"""What the simulated exchange takes: of shares what buying power or holdings cover, of futures what money covers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from ...trading import OrderType, Side
@@ -11,7 +11,7 @@ from .bars import Listing, cents
 from .ledger import Ledger
 from .tickets import Refusal, SimulatedOrder, Terms
 
-__all__ = ["Acceptance", "held_shares", "reserved"]
+__all__ = ["Acceptance", "FuturesAcceptance", "held_shares", "reserved"]
 
 ZERO = Decimal(0)
 COLLAR = Decimal("1.03")  # Alpaca values an opening market buy 2.5 to 4 % above the market, a short at 3 % above
@@ -122,3 +122,25 @@ class Acceptance:
                 held=taken,
                 orders=[o.id for o in self.orders if o.symbol == terms.symbol and not o.opening],
             )
+
+
+class FuturesAcceptance(Acceptance):
+    """The same for futures: whole contracts, a position may turn at one stroke, one point is valued as one dollar."""
+
+    def check(self, terms: Terms) -> tuple[bool, Decimal]:
+        """Return whether the order opens (or adds to) a position, and the price its cost is reckoned at.
+
+        Raises:
+            Refusal: ``unknown_symbol``, ``not_whole`` or ``buying_power``.
+        """
+        if terms.symbol not in self.listings:
+            raise Refusal("unknown_symbol", symbol=terms.symbol)
+        if terms.quantity is None or terms.quantity != terms.quantity.to_integral_value():
+            raise Refusal("not_whole", symbol=terms.symbol)
+        held = self.ledger.quantity(terms.symbol)
+        opening = not held or (held > 0) == (terms.side is Side.BUY)
+        added = terms.quantity if opening else max(ZERO, terms.quantity - abs(held))
+        price = self._reserve_price(terms)
+        if added:
+            self._check_buying_power(replace(terms, quantity=added), price)
+        return opening, price

@@ -1,8 +1,9 @@
-"""Real daily bars, the shares that are cut from them, and the way prices take through a day.
+"""Real daily bars, the instruments that are cut from them, and the way prices take through a day.
 
 ``SPY`` is the S&P 500 index divided by 10, ``QQQ`` the NASDAQ Composite divided by 40. ``AAPL``, ``MSFT`` and ``KO``
 are **stand-ins**, so that examples with well-known symbols run: the same two series, divided so that the price is near
-the share's own at the end of 2018. They are not those companies' prices. Every price is rounded to cents.
+the share's own at the end of 2018. They are not those companies' prices. Every price is rounded to the listing's tick,
+which is a cent where it is a share.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["LISTINGS", "Bar", "Listing", "Market", "cents"]
+__all__ = ["LISTINGS", "Bar", "Listing", "Market", "cents", "rounded"]
 
 CENT = Decimal("0.01")
 
@@ -54,7 +55,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A share the simulated exchange lists.
+    """A share, or a contract, that the simulated exchange lists.
 
     Attributes:
         symbol: its ticker.
@@ -64,6 +65,7 @@ class Listing:
         divisor: index points per dollar.
         shortable: whether it may be sold short.
         fractionable: whether parts of a share trade.
+        tick: the smallest price step.
     """
 
     symbol: str
@@ -73,6 +75,7 @@ class Listing:
     divisor: Decimal
     shortable: bool = True
     fractionable: bool = True
+    tick: Decimal = CENT
 
 
 LISTINGS: Mapping[str, Listing] = {
@@ -90,6 +93,11 @@ LISTINGS: Mapping[str, Listing] = {
 def cents(price: Decimal) -> Decimal:
     """Return ``price`` rounded to the nearest cent."""
     return price.quantize(CENT, ROUND_HALF_UP)
+
+
+def rounded(price: Decimal, tick: Decimal) -> Decimal:
+    """Return ``price`` rounded to the nearest multiple of ``tick``."""
+    return (price / tick).quantize(Decimal(1), ROUND_HALF_UP) * tick
 
 
 @cache
@@ -135,11 +143,13 @@ class Market:
         return found
 
     def bar(self, symbol: str, number: int) -> Bar:
-        """Return a share's bar of trading day ``number``, in dollars and cents."""
+        """Return the bar of what is listed as ``symbol`` on trading day ``number``, in its ticks."""
         bar = self._bars.get((symbol, number))
         if bar is None:
             listing = self.listings[symbol]
             raw = _series(listing.series)[number]
             points = (raw.open, raw.high, raw.low, raw.close)
-            bar = self._bars[symbol, number] = Bar(raw.day, *(cents(point / listing.divisor) for point in points))
+            bar = self._bars[symbol, number] = Bar(
+                raw.day, *(rounded(point / listing.divisor, listing.tick) for point in points)
+            )
         return bar

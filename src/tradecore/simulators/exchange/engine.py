@@ -18,8 +18,8 @@ from decimal import Decimal
 
 from ...trading import TimeInForce
 from . import matching
-from .acceptance import Acceptance
-from .bars import Market, cents
+from .acceptance import Acceptance, FuturesAcceptance
+from .bars import Market, rounded
 from .ledger import Ledger
 from .tickets import Execution, Refusal, SimulatedOrder, State, Terms
 
@@ -40,6 +40,7 @@ class Exchange:
         now: tells the time of orders and executions (not of the bars).
         mint: makes ids.
         shorting: whether the account may sell short.
+        futures: whether what is listed are contracts, which turn a position at one stroke.
         portion: how much of a fill happens at once, given the order and what remains; all of it when left out.
             The rest waits until :meth:`release`.
         pause: called with the order whose rest waits.
@@ -54,6 +55,7 @@ class Exchange:
         now: Callable[[], datetime],
         mint: Callable[[], str],
         shorting: bool = True,
+        futures: bool = False,
         portion: Callable[[SimulatedOrder, Decimal], Decimal] | None = None,
         pause: Callable[[SimulatedOrder], None] | None = None,
     ) -> None:
@@ -66,6 +68,7 @@ class Exchange:
         self.is_open = False
         self.number = market.index(day)
         self._shorting = shorting
+        self._rules = FuturesAcceptance if futures else Acceptance
         self._portion = portion or (lambda _order, remaining: remaining)
         self._pause = pause or (lambda _order: None)
         self._now = now
@@ -107,7 +110,7 @@ class Exchange:
 
     def _acceptance(self, without: SimulatedOrder | None = None) -> Acceptance:
         orders = [order for order in self.open_orders() if order is not without]
-        return Acceptance(self.market.listings, self.ledger, self.prices, orders, self._shorting)
+        return self._rules(self.market.listings, self.ledger, self.prices, orders, self._shorting)
 
     def _enter(
         self, terms: Terms, client_order_id: str, state: State, opening: bool, reserve_price: Decimal
@@ -178,6 +181,24 @@ class Exchange:
         fresh.replaces, order.replaced_by = order.id, fresh.id
         fresh.high_water = order.high_water
         return fresh
+
+    def change(self, order: SimulatedOrder, terms: Terms) -> None:
+        """Give a working order other terms; it keeps its id, its fills and its place, and may act at once.
+
+        ``terms.quantity`` is the new total, including what was filled.
+
+        Raises:
+            Refusal: with the reason; the order stands as it was.
+        """
+        if order.status not in (State.ACCEPTED, State.NEW, State.PARTIALLY_FILLED):
+            raise Refusal("not_replaceable", state=order.status)
+        if terms.quantity is None or terms.quantity <= order.filled_quantity:
+            raise Refusal("below_filled")
+        rest = replace(terms, quantity=terms.quantity - order.filled_quantity)
+        _, order.reserve_price = self._acceptance(without=order).check(rest)
+        order.terms = terms
+        if self.is_open:
+            self._settle(order.symbol)
 
     def release(self, order: SimulatedOrder) -> None:
         """Let the rest of a partly filled order act again."""
@@ -291,7 +312,9 @@ class Exchange:
                 self._walk(symbol, path[leg + 1])
             if legs > int(legs):
                 start, end = path[int(legs)], path[int(legs) + 1]
-                between = cents(start + (end - start) * Decimal(str(round(legs - int(legs), 6))))
+                between = rounded(
+                    start + (end - start) * Decimal(str(round(legs - int(legs), 6))), self.market.listings[symbol].tick
+                )
                 self._walk(symbol, between)
         self._leg = legs
 

@@ -1,4 +1,4 @@
-"""The simulated account's money and shares: exact, moved by executions alone."""
+"""The simulated account's money and holdings: exact, moved by executions alone."""
 
 from __future__ import annotations
 
@@ -46,20 +46,27 @@ class Ledger:
     Args:
         cash: what it starts with.
         multiplier: how many times its own money it may hold in positions; 1 is a cash account.
+        turns: whether one execution may turn a long into a short, as with futures.
     """
 
-    def __init__(self, cash: Decimal, multiplier: Decimal = Decimal(1)) -> None:
+    def __init__(self, cash: Decimal, multiplier: Decimal = Decimal(1), *, turns: bool = False) -> None:
         """Open with ``cash`` and no positions."""
         self.starting_cash = cash
         self.cash = cash
         self.multiplier = multiplier
+        self.turns = turns
         self.holdings: dict[str, Holding] = {}
 
     def book(self, execution: Execution) -> None:
         """Take an execution into cash and position."""
         signed = execution.quantity * execution.side.sign
         self.cash -= signed * execution.price
-        self.holdings.setdefault(execution.symbol, Holding()).move(signed, execution.price)
+        holding = self.holdings.setdefault(execution.symbol, Holding())
+        if self.turns and holding.quantity * signed < 0 and abs(signed) > abs(holding.quantity):
+            rest = signed + holding.quantity
+            holding.move(-holding.quantity, execution.price)
+            signed = rest
+        holding.move(signed, execution.price)
 
     def quantity(self, symbol: str) -> Decimal:
         """Return the signed units held."""
