@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tradecore.simulators import AlpacaSimulator
+from tests.flows.wire import Profile
 
-__all__ = ["ORDER_ONLY", "faults_for"]
+__all__ = ["ORDER_ONLY", "faults_for", "may_lapse"]
 
-Arm = Callable[[AlpacaSimulator, Any], None]
+Arm = Callable[[Any, Any], None]
 
 ANY_CALL: dict[str, Arm] = {
     "none": lambda sim, on: None,
@@ -32,14 +32,14 @@ ANY_CALL: dict[str, Arm] = {
 }
 
 
-def _second_refused(sim: AlpacaSimulator, on: Any) -> None:
+def _second_refused(sim: Any, on: Any) -> None:
     # Longer hidden than the adapter believes possible: the second attempt goes out while the first is live.
     sim.loses_reply(on=on)
     sim.lags_lookups(80.0)
     sim.refuses_second_attempt()
 
 
-def _second_duplicate(sim: AlpacaSimulator, on: Any) -> None:
+def _second_duplicate(sim: Any, on: Any) -> None:
     sim.loses_reply(on=on)
     sim.lags_lookups(80.0)
 
@@ -56,6 +56,25 @@ ORDER_ONLY: dict[str, Arm] = {
 }
 
 
-def faults_for(call: str) -> dict[str, Arm]:
-    """Return the faults that can strike a call."""
-    return {**ANY_CALL, **ORDER_ONLY} if call == "order" else ANY_CALL
+TRADOVATE: dict[str, Arm] = {
+    "penalty": lambda sim, on: sim.penalizes(9.0, on=on),
+    "penalty for the look-ups": lambda sim, on: (sim.loses_reply(on=on), sim.penalizes(9.0, 3, on="read")),
+    "locked out": lambda sim, on: sim.locks_out(on=on),
+    "evicted": lambda sim, on: sim.evicts(on=on),
+    "no session at first": lambda sim, on: (sim.fails(503, times=2, on="session"), sim.penalizes(9.0, on="session")),
+    "token lost": lambda sim, on: sim.loses_reply(2, on="session"),
+    "change refused": lambda sim, on: sim.refuses_changes(),
+}
+
+
+def faults_for(call: str, profile: Profile = "unique") -> dict[str, Arm]:
+    """Return the faults that can strike a call at a kind of broker."""
+    faults = {**ANY_CALL, **ORDER_ONLY} if call == "order" else ANY_CALL
+    if profile == "tradovate":
+        faults = {name: arm for name, arm in faults.items() if name != "duplicate id"} | TRADOVATE
+    return faults
+
+
+def may_lapse(profile: Profile, fault: str) -> bool:
+    """Return whether a fault keeps everything from the broker for longer than a wish is good for."""
+    return profile == "tradovate" and ("429" in fault or "throttled" in fault or fault == "locked out")

@@ -80,6 +80,11 @@ class Books:
             )
         for order in world.sim.orders:
             books.theirs[order.client_order_id].append(order)
+        if world.profile == "tradovate":  # a change has no order of its own there: it stands on the order it changed
+            by_id = {order.id: order for order in world.sim.orders}
+            for command in world.sim.commands.values():
+                if command.kind == "Modify":
+                    books.theirs[command.label].append(by_id[str(command.order_id)])
         return books
 
     def order_of(self, order_id: int) -> OrderRecord:
@@ -194,8 +199,10 @@ def _ends(books: Books) -> Iterator[str]:
         if row.submission is Submission.ACKNOWLEDGED:
             if not theirs:
                 yield f"LOST: {name} is not at the broker"
+            elif row.intent is Intent.REPLACE and books.world.profile == "tradovate":
+                yield from _in_place(books, row, theirs[0])
             else:
-                yield from _same(row, theirs[0])
+                yield from _same(books, row, theirs[0])
         elif row.submission in (*_NEVER_SENT, Submission.REJECTED):
             if theirs:
                 yield f"GHOST: {name} lives at the broker as {theirs[0].status}"
@@ -236,10 +243,19 @@ def _status(theirs: SimulatedOrder) -> OrderStatus | bool:
     return True if theirs.is_open else STATUS_MAP[theirs.status]
 
 
-def _same(row: OrderRecord, theirs: SimulatedOrder) -> Iterator[str]:
+def _in_place(books: Books, row: OrderRecord, theirs: SimulatedOrder) -> Iterator[str]:
+    """A change in place is over once the broker has it; the order it changed has its terms."""
+    target = books.order_of(row.target_order_id or 0)
+    if target.broker_order_id != theirs.id:
+        yield f"{row.client_order_id} changed {theirs.id}, not {target.broker_order_id}"
+    if row.ended_at is None or row.broker_order_id is not None or row.filled_quantity:
+        yield f"{row.client_order_id} lives on as an order of its own"
+
+
+def _same(books: Books, row: OrderRecord, theirs: SimulatedOrder) -> Iterator[str]:
     pairs: list[tuple[str, Any, Any]] = [
         ("broker_order_id", row.broker_order_id, theirs.id),
-        ("symbol", row.symbol, theirs.symbol),
+        ("symbol", row.symbol, books.world.symbol_of(theirs.symbol)),
         ("side", row.side, theirs.side),
         # An open order is one word behind until the next look; an ended one is not.
         ("status", row.status.is_open if row.status and theirs.is_open else row.status, _status(theirs)),
@@ -321,7 +337,8 @@ def _positions(books: Books) -> Iterator[str]:
     total: dict[str, Fraction] = defaultdict(Fraction)
     for (_, symbol), line in lines.items():
         total[symbol] += line.held
-    theirs = {symbol: Fraction(units) for symbol, units in books.world.sim.books()["positions"].items()}
+    positions = books.world.sim.books()["positions"]
+    theirs = {books.world.symbol_of(symbol): Fraction(units) for symbol, units in positions.items()}
     if {symbol: held for symbol, held in total.items() if held} != theirs:
         yield f"we hold {dict(total)}, the broker says {theirs}"
 

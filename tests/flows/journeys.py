@@ -9,7 +9,6 @@ from typing import Any
 from tests.flows.world import Broken, Stop, World
 
 from tradecore.errors import CommitUnknown, Conflict
-from tradecore.simulators import AlpacaSimulator
 from tradecore.trading import ReplaceRequest, Signal
 
 __all__ = ["JOURNEYS", "Journey", "play"]
@@ -31,7 +30,7 @@ class Journey:
 
     name: str
     acts: Sequence[Act]
-    prepare: Callable[[AlpacaSimulator], None] = lambda sim: None
+    prepare: Callable[[Any], None] = lambda sim: None
     strikes: str = "order"
 
 
@@ -99,11 +98,11 @@ def replace(signal_id: str, **change: Any) -> Act:
     return act
 
 
-def _partly(sim: AlpacaSimulator) -> None:
+def _partly(sim: Any) -> None:
     sim.fills_partially(quantity=4, seconds=3.0)
 
 
-def _late(sim: AlpacaSimulator) -> None:
+def _late(sim: Any) -> None:
     sim.fills_partially(quantity=4, seconds=3.0)
     sim.cancels_slowly(6.0, times=9)
 
@@ -129,7 +128,7 @@ JOURNEYS: dict[str, Journey] = {
         Journey("replaced", [deliver(RESTING, 1), work, replace("e-1", limit_price="101"), work], strikes="replace"),
         Journey(
             "replaced and filled",
-            [deliver(RESTING, 1), work, replace("e-1", limit_price="200", quantity=12), work, wait(1.0), work],
+            [deliver(RESTING, 1), work, replace("e-1", limit_price="9000", quantity=12), work, wait(1.0), work],
             strikes="replace",
         ),
         Journey(

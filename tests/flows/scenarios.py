@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Literal
 
-from tests.flows.faults import faults_for
+from tests.flows.faults import faults_for, may_lapse
 from tests.flows.invariants import check
 from tests.flows.journeys import JOURNEYS, play
 from tests.flows.tally import count
-from tests.flows.world import PROFILES, World
+from tests.flows.wire import PROFILES, Profile
+from tests.flows.world import World
 
 __all__ = ["SCENARIOS", "Scenario"]
 
@@ -19,7 +19,7 @@ __all__ = ["SCENARIOS", "Scenario"]
 class Scenario:
     """One journey, one fault, one kind of broker."""
 
-    profile: Literal["unique", "loose"]
+    profile: Profile
     journey: str
     fault: str
 
@@ -32,7 +32,8 @@ class Scenario:
         """Return the world before anything happens."""
         world = World(self.profile)
         call = JOURNEYS[self.journey].strikes
-        faults_for(call)[self.fault](world.sim, call)
+        faults_for(call, self.profile)[self.fault](world.sim, call)
+        world.cancels_may_lapse = may_lapse(self.profile, self.fault)
         for name, value in options.items():
             setattr(world, name, value)
         return world
@@ -69,6 +70,6 @@ SCENARIOS: tuple[Scenario, ...] = tuple(
     Scenario(profile, name, fault)
     for profile in PROFILES
     for name, journey in JOURNEYS.items()
-    for fault in faults_for(journey.strikes)
+    for fault in faults_for(journey.strikes, profile)
     if fault == "none" or _meets_faults(name)
 )

@@ -16,12 +16,15 @@ EVERYWHERE = (
     ),
     Scenario("loose", "filled", "reply lost"),
     Scenario("unique", "canceled", "none"),
+    Scenario("tradovate", "filled", "reply lost"),
+    Scenario("tradovate", "replaced", "none"),
 )
 TWICE = (
     Scenario("unique", "filled", "request lost"),
     Scenario("loose", "filled", "reply lost"),
     Scenario("unique", "canceled", "reply lost"),
     Scenario("unique", "replaced", "reply lost"),
+    Scenario("tradovate", "replaced", "reply lost"),
 )
 # Every fault at the plainest journey, every journey without a fault, and a fifth of what is left.
 ORDINARY = tuple(item for item in SCENARIOS if item.journey == "filled" or item.fault == "none" or item.number % 5 == 0)

@@ -20,6 +20,8 @@ MORE = (
     Scenario("loose", "replaced", "reply lost"),
     Scenario("unique", "exit", "none"),
     Scenario("unique", "rejected", "none"),
+    Scenario("tradovate", "filled", "penalty"),
+    Scenario("tradovate", "replaced", "none"),
 )
 # Longer than a send may take; than the lease; than lease and quiet time.
 PAUSES = (11.0, 35.0, 130.0)

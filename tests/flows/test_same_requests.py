@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from tests.flows.faults import faults_for
 from tests.flows.journeys import ENTRY, RESTING, signal
-from tests.flows.wire import adapter
+from tests.flows.wire import ACCOUNT, Profile, adapter, simulator
 
 from tradecore.brokers import AsyncBrokerClient, BrokerClient
 from tradecore.brokers.transport import Incoming, Outgoing
 from tradecore.clock import ManualClock
 from tradecore.core import AsyncTradeCore, TradeCore
 from tradecore.orders import JourneySettings
-from tradecore.simulators import AlpacaSimulator
 from tradecore.trading import ReplaceRequest
 
 SETTINGS = JourneySettings(look_every=10.0, watch_every=3.0)
@@ -57,18 +56,18 @@ class Awaited(Logged):
         await self.inner.close()
 
 
-def prepared(fault: str, profile: Any) -> tuple[ManualClock, AlpacaSimulator]:
+def prepared(fault: str, profile: Profile) -> tuple[ManualClock, Any]:
     clock = ManualClock(autoadvance=True)
-    sim = AlpacaSimulator(clock=clock, profile=profile)
-    faults_for("order")[fault](sim, "order")
+    sim = simulator(profile, clock=clock)
+    faults_for("order", profile)[fault](sim, "order")
     return clock, sim
 
 
-def plain(fault: str, profile: str, url: str) -> list[Any]:
+def plain(fault: str, profile: Profile, url: str) -> list[Any]:
     clock, sim = prepared(fault, profile)
     log: list[Any] = []
-    client = BrokerClient(adapter(profile), clock=clock, transport=Plain(sim.transport(), log))
-    core = TradeCore(url, brokers=[client], route="alpaca", clock=clock, worker=False, settings=SETTINGS)
+    client = BrokerClient(adapter(profile, clock), clock=clock, transport=Plain(sim.transport(), log))
+    core = TradeCore(url, brokers=[client], route=ACCOUNT, clock=clock, worker=False, settings=SETTINGS)
     with core:
         core.setup(strategies=["solo"])
         core.accept(ENTRY)
@@ -91,11 +90,11 @@ def plain(fault: str, profile: str, url: str) -> list[Any]:
     return log
 
 
-async def awaited(fault: str, profile: str, url: str) -> list[Any]:
+async def awaited(fault: str, profile: Profile, url: str) -> list[Any]:
     clock, sim = prepared(fault, profile)
     log: list[Any] = []
-    client = AsyncBrokerClient(adapter(profile), clock=clock, transport=Awaited(sim.async_transport(), log))
-    core = AsyncTradeCore(url, brokers=[client], route="alpaca", clock=clock, worker=False, settings=SETTINGS)
+    client = AsyncBrokerClient(adapter(profile, clock), clock=clock, transport=Awaited(sim.async_transport(), log))
+    core = AsyncTradeCore(url, brokers=[client], route=ACCOUNT, clock=clock, worker=False, settings=SETTINGS)
     async with core:
         await core.setup(strategies=["solo"])
         await core.accept(ENTRY)
@@ -118,7 +117,12 @@ async def awaited(fault: str, profile: str, url: str) -> list[Any]:
     return log
 
 
-CASES = [("unique", fault) for fault in faults_for("order")] + [("loose", "reply lost"), ("loose", "request lost")]
+CASES: list[tuple[Profile, str]] = [
+    *(("unique", fault) for fault in faults_for("order")),
+    ("loose", "reply lost"),
+    ("loose", "request lost"),
+    *(("tradovate", fault) for fault in faults_for("order", "tradovate")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +134,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("profile", "fault"), CASES)
-def test_both_colours_send_the_same_requests(profile: str, fault: str, migrated: Path, tmp_path: Path) -> None:
+def test_both_colours_send_the_same_requests(profile: Profile, fault: str, migrated: Path, tmp_path: Path) -> None:
     one, other = (shutil.copy(migrated, tmp_path / name) for name in ("plain.db", "awaited.db"))
     first = plain(fault, profile, f"sqlite:///{one}")
     second = asyncio.run(awaited(fault, profile, f"sqlite:///{other}"))

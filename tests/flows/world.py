@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from sqlalchemy import select
-from tests.flows.wire import Broken, Wire, adapter
+from tests.flows.wire import ACCOUNT, CONTRACTS, PROFILES, Broken, Profile, Wire, adapter, simulator
 
 from tradecore.brokers import BrokerClient
 from tradecore.clock import ManualClock
@@ -28,19 +28,18 @@ from tradecore.flow import Effect, Lock, Work
 from tradecore.models import Inbox, Job, OrderRecord
 from tradecore.models.enums import JobState
 from tradecore.orders import JourneySettings
-from tradecore.simulators import AlpacaSimulator
 from tradecore.trading import Intent, Receipt, Signal, Submission
 
-PROFILES: tuple[Literal["unique", "loose"], ...] = ("unique", "loose")
+__all__ = ["PROFILES", "SETTINGS", "Broken", "Stop", "World"]
 
 # Fewer looks than a service takes, so that a journey is short; every bound that matters is the default's.
 SETTINGS = JourneySettings(look_every=10.0, watch_every=3.0)
 
 STRATEGIES = ("solo", "twin", "quiet")
 RULES = (
-    {"strategy": "solo", "broker": "alpaca", "name": "solo to alpaca"},
-    {"strategy": "twin", "broker": "alpaca", "name": "twin to alpaca"},
-    {"strategy": "twin", "broker": "alpaca", "name": "twin to alpaca, doubled", "quantity_multiplier": "2"},
+    {"strategy": "solo", "broker": ACCOUNT, "name": "solo"},
+    {"strategy": "twin", "broker": ACCOUNT, "name": "twin"},
+    {"strategy": "twin", "broker": ACCOUNT, "name": "twin, doubled", "quantity_multiplier": "2"},
 )
 ORDERS_PER_SIGNAL = {"solo": 1, "twin": 2, "quiet": 0}
 
@@ -68,10 +67,10 @@ class Seen(NamedTuple):
 
 
 @functools.cache
-def memory_database() -> tuple[Database, sqlite3.Connection]:
-    """Return the database in memory that every world uses in turn, and the copy it starts from."""
+def memory_database(profile: Profile) -> tuple[Database, sqlite3.Connection]:
+    """Return the database in memory that every world of a kind uses in turn, and the copy it starts from."""
     database = Database("sqlite://", clock=RewindableClock(autoadvance=True))
-    seed(database)
+    seed(database, profile)
     template = sqlite3.connect(":memory:")
     connection = database.engine.raw_connection()
     connection.driver_connection.backup(template)
@@ -79,9 +78,9 @@ def memory_database() -> tuple[Database, sqlite3.Connection]:
     return database, template
 
 
-def seed(database: Database) -> None:
+def seed(database: Database, profile: Profile = "unique") -> None:
     """Make the schema and what every journey needs."""
-    core = TradeCore(database, brokers=[adapter("unique")], clock=database.clock, worker=False, setup_schema=True)
+    core = TradeCore(database, brokers=[adapter(profile)], clock=database.clock, worker=False, setup_schema=True)
     core.open()
     core.setup(strategies=STRATEGIES, rules=RULES)
 
@@ -127,7 +126,7 @@ class World:
 
     def __init__(
         self,
-        profile: Literal["unique", "loose"] = "unique",
+        profile: Profile = "unique",
         *,
         seed: int = 0,
         faults: Any = None,
@@ -136,7 +135,7 @@ class World:
         day: str = "2018-12-31",
     ) -> None:
         if database is None:
-            database, template = memory_database()
+            database, template = memory_database(profile)
             with raw(database) as connection:
                 template.backup(connection)
         self.db = database
@@ -147,7 +146,7 @@ class World:
         self.clock = clock
         self.profile = profile
         self.settings = settings
-        self.sim = AlpacaSimulator(clock=clock, seed=seed, profile=profile, faults=faults, day=day)
+        self.sim: Any = simulator(profile, clock=clock, seed=seed, faults=faults, day=day)
         self.signals: dict[str, Signal] = {}
         self.receipts: dict[str, Receipt] = {}
         self.requests: list[tuple[str, str, bytes | None]] = []
@@ -170,7 +169,7 @@ class World:
 
     def new_core(self) -> TradeCore:
         """Start a process: everything it knows comes from the database."""
-        client = BrokerClient(adapter(self.profile), clock=self.clock, transport=Wire(self))
+        client = BrokerClient(adapter(self.profile, self.clock), clock=self.clock, transport=Wire(self))
         core = TradeCore(self.db, brokers=[client], clock=self.clock, worker=False, settings=self.settings)
         core._open = True  # the schema and the seeds are the template's
         life = self.deaths
@@ -288,6 +287,12 @@ class World:
     def wait(self, seconds: float) -> None:
         """Move the clock."""
         self.clock.advance(seconds)
+
+    def symbol_of(self, theirs: str) -> str:
+        """Return what we call what the broker calls ``theirs``."""
+        if self.profile != "tradovate":
+            return theirs
+        return next(symbol for symbol, contract in CONTRACTS.items() if contract == theirs)
 
     # -- quiescence
 

@@ -21,6 +21,7 @@ from ..models import OrderEvent, OrderRecord
 from ..redact import redact
 from ..trading import IN_DOUBT, Intent, Order, OrderStatus, Submission, may_become, may_move
 from ..trading.lifecycle import Evidence
+from ._standing import standing
 from .waiting import wake_waiting
 
 __all__ = ["HAPPENINGS", "Journal", "due_for_claim", "is_gated", "record", "tell"]
@@ -146,15 +147,18 @@ class Journal:
     def acknowledge(self, order: Order | None, detail: Mapping[str, Any] | None = None) -> None:
         """Move to acknowledged, whatever was believed before: a positive fact is welcome in every epoch."""
         row = self.row
-        if order is not None and row.intent is not Intent.CANCEL:
+        in_place = order is not None and self._names_its_target(order)
+        if order is not None and row.intent is not Intent.CANCEL and not in_place:
             row.broker_order_id = order.broker_order_id
+            row.broker_contract_id = order.broker_contract_id or row.broker_contract_id
         row.acknowledged_at = row.acknowledged_at or self.at
         self.let_go()
-        facts = {"broker_order_id": order.broker_order_id} if order is not None else {}
+        facts: dict[str, Any] = {"broker_order_id": order.broker_order_id} if order is not None else {}
+        if in_place:
+            facts["in_place"] = True
         self.move(Submission.ACKNOWLEDGED, Evidence.BROKER_HAS_IT, {**facts, **(detail or {})})
-        if row.intent is Intent.CANCEL:
-            row.ended_at = self.at
-            self.due_in(None)
+        if row.intent is Intent.CANCEL or in_place:
+            self._over(order if in_place else None)
             return
         row.reject_code = row.reject_reason = None
         if row.status is OrderStatus.REJECTED:
@@ -162,6 +166,42 @@ class Journal:
         self.due_in(0)
         if order is not None:
             self.report(order)
+
+    def _shown(self) -> tuple[object, ...]:
+        row = self.row
+        terms = (row.quantity, row.limit_price, row.stop_price, row.time_in_force)
+        return (row.status, row.filled_quantity, row.average_price, row.broker_status, terms)
+
+    def _names_its_target(self, order: Order) -> bool:
+        """Return whether the broker changed an order in place: the answer to a replacement names the order itself."""
+        row = self.row
+        if row.intent is not Intent.REPLACE or row.target_order_id is None:
+            return False
+        target = self.session.get_one(OrderRecord, standing(self.session, row.target_order_id))
+        return target.broker_order_id == order.broker_order_id
+
+    def _over(self, order: Order | None) -> None:
+        """End what is no order of its own: a cancel, or a change in place, which the order itself goes on to tell."""
+        row = self.row
+        row.ended_at = self.at
+        self.due_in(None)
+        if order is None or row.target_order_id is None:
+            return
+        row.reject_code = row.reject_reason = None
+        if order.status is OrderStatus.REJECTED:
+            row.status, row.reject_reason = OrderStatus.REJECTED, order.reason
+        target = self.session.get_one(OrderRecord, standing(self.session, row.target_order_id), with_for_update=True)
+        if target.ended_at is None:
+            target.next_at = self.at
+
+    def _take_terms(self, order: Order) -> None:
+        """Take over what an order that was changed in place asks for now; the frozen body stays what was sent."""
+        row = self.row
+        if order.quantity is not None:
+            row.quantity = max(order.quantity, row.filled_quantity, order.filled_quantity)
+        row.limit_price = order.limit_price or row.limit_price
+        row.stop_price = order.stop_price or row.stop_price
+        row.time_in_force = order.time_in_force or row.time_in_force
 
     def report(self, order: Order) -> bool:
         """Take over what the broker says of an acknowledged order; return whether anything changed.
@@ -173,7 +213,9 @@ class Journal:
         status = order.status if order.status is not None else before
         if order.filled_quantity < row.filled_quantity or (status is not None and not may_become(before, status)):
             return False
-        seen = (row.status, row.filled_quantity, row.average_price, row.broker_status)
+        seen = self._shown()
+        if order.is_changed:
+            self._take_terms(order)
         if order.status is None and row.broker_status != order.broker_status[:60]:
             tell(
                 self.session,
@@ -190,7 +232,7 @@ class Journal:
             row.reject_reason = row.reject_reason or order.reason
         if status is not before:
             row.ended_at = None if status is None or status.is_open else self.at
-        if seen == (row.status, row.filled_quantity, row.average_price, row.broker_status):
+        if seen == self._shown():
             return False
         self.note(
             "status" if status is not before else "progress",

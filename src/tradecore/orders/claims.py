@@ -16,6 +16,7 @@ from ..models import OrderRecord
 from ..trading import Intent, OrderRequest, ReplaceRequest, Submission
 from ..trading.lifecycle import Evidence
 from ._journal import Journal, is_gated
+from ._standing import standing
 from .settings import JourneySettings
 
 __all__ = ["Claim", "begin_send", "claim_order", "lapse", "sweep", "withdraw"]
@@ -109,7 +110,7 @@ def _ready_target(journal: Journal) -> str | None:
     row, session = journal.row, journal.session
     if row.target_order_id is None:
         raise AssertionError("a cancel or replace without its target")
-    target = Journal(session, row.target_order_id)
+    target = Journal(session, standing(session, row.target_order_id))
     if target.stands(Submission.ACKNOWLEDGED) and target.row.broker_order_id:
         if target.row.status is None or target.row.status.is_open:
             return target.row.broker_order_id

@@ -24,6 +24,7 @@ from ..models import OrderOrigin, OrderRecord
 from ..trading import Intent, OrderRequest, OrderStatus, ReplaceRequest, SignalAction, Submission
 from ..trading.exact import spell_client_order_id
 from ._journal import Journal, record
+from ._standing import changed_in_place, standing
 from .claims import withdraw
 from .positions import has_platform
 from .settings import JourneySettings
@@ -148,6 +149,9 @@ def record_order(
 
 
 def _target(session: Session, order_id: int) -> OrderRecord:
+    """Return the order that is meant, locked; of a change in place, the order it changed."""
+    if session.get(OrderRecord, order_id) is not None:
+        order_id = standing(session, order_id)
     target = session.get(OrderRecord, order_id, with_for_update=True, populate_existing=True)
     if target is None or target.intent is Intent.CANCEL:
         raise NotFound(f"there is no order {order_id}")
@@ -192,6 +196,7 @@ def record_cancel(session: Session, order_id: int, settings: JourneySettings, re
         NotFound: there is no such order.
     """
     target = _target(session, order_id)
+    order_id = target.id
     earlier = session.execute(
         select(OrderRecord)
         .where(OrderRecord.target_order_id == order_id, OrderRecord.intent == Intent.CANCEL)
@@ -238,6 +243,7 @@ def record_replace(session: Session, order_id: int, change: ReplaceRequest, sett
         Conflict: the order has ended, another replacement of it is under way, or the change's id is another wish's.
     """
     target = _target(session, order_id)
+    order_id = target.id
     known = _same(session, change, order_id)
     if known is not None:
         return known
@@ -252,6 +258,7 @@ def record_replace(session: Session, order_id: int, change: ReplaceRequest, sett
             ),
             # Taken with a 200 and rejected afterwards: then the order works on, and may be replaced again.
             or_(OrderRecord.status.is_(None), OrderRecord.status != OrderStatus.REJECTED),
+            ~changed_in_place(),  # carried out on the order itself, which may be changed again
         )
     ).scalar_one_or_none()
     if under_way is not None:

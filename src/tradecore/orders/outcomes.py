@@ -13,6 +13,7 @@ from ..errors import AuthenticationFailed, BrokerError, NotSent, OrderDenied, Or
 from ..trading import Intent, Order, Submission
 from ..trading.lifecycle import Evidence
 from ._journal import Journal
+from ._standing import standing
 from .claims import Claim
 from .connections import mark_connected, stop_connection
 from .settings import JourneySettings
@@ -24,6 +25,8 @@ def put_back(session: Session, claim: Claim, error: TradeCoreError, settings: Jo
     """``CLAIMED`` -> ``RECORDED``: leave to send was refused, nothing was committed to."""
     journal = Journal(session, claim.order_id)
     if journal.stands(Submission.CLAIMED, epoch=claim.epoch):
+        if isinstance(error, AuthenticationFailed):
+            stop_connection(session, claim.account, error.reason)
         journal.release(Evidence.NOT_SENT, _wait(error, settings, 0), _words(error))
 
 
@@ -61,7 +64,7 @@ def acknowledged(session: Session, claim: Claim, order: Order | None) -> None:
 def look_at_target(journal: Journal) -> None:
     """Have the order that a cancel or replace is about looked at now: it has changed, or will at once."""
     if journal.row.intent is not Intent.ORDER and journal.row.target_order_id is not None:
-        target = Journal(journal.session, journal.row.target_order_id)
+        target = Journal(journal.session, standing(journal.session, journal.row.target_order_id))
         if target.stands(Submission.ACKNOWLEDGED):
             target.due_in(0)
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..brokers import Broker, Capabilities, differences
-from ..errors import BrokerError
+from ..errors import BrokerError, DuplicateOrder
 from ..flow import Flow, Work
 from ..hooks import ReviewNeeded
 from ..models import OrderRecord
@@ -24,6 +23,7 @@ from ..trading import Intent, Order, OrderRequest, OrderStatus, Submission
 from ..trading.exact import decimal
 from ..trading.lifecycle import Evidence
 from ._journal import Journal, tell
+from ._standing import standing
 from ._unwritable import unless_unwritable
 from .outcomes import look_at_target
 from .settings import JourneySettings
@@ -60,10 +60,8 @@ def begin_look(session: Session, order_id: int, capabilities: Capabilities, sett
     journal.due_in(settings.send_max)
     quiet = timedelta(seconds=settings.quiet(capabilities.worst_lag))
     target = None
-    if row.intent is Intent.CANCEL:
-        target = session.execute(
-            select(OrderRecord.broker_order_id).where(OrderRecord.id == row.target_order_id)
-        ).scalar_one()
+    if row.intent is Intent.CANCEL and row.target_order_id is not None:
+        target = session.get_one(OrderRecord, standing(session, row.target_order_id)).broker_order_id
     past_quiet = row.sent_at is not None and journal.at > row.sent_at + quiet
     return Look(row.id, row.client_order_id, row.epoch, row.intent, past_quiet, target)
 
@@ -168,6 +166,15 @@ def cancel_seen(session: Session, look: Look, order: Order | None, settings: Jou
     look_at_target(journal)
 
 
+def found_twice(session: Session, look: Look, reason: str, settings: JourneySettings) -> None:
+    """The broker shows two orders under one id: nothing is mended by trading, and a person is told."""
+    journal = Journal(session, look.order_id)
+    if journal.stands(Submission.UNKNOWN):
+        to_review(journal, reason, settings)
+    else:
+        journal.due_in(settings.review_every)
+
+
 def _not_kept(look: Look, settings: JourneySettings, error: Exception) -> Work[None]:
     return Work(not_kept, look, type(error).__name__, settings)
 
@@ -191,6 +198,8 @@ def resolve(order_id: int, broker: Broker, settings: JourneySettings) -> Flow[No
             order = (yield from broker.get(look.target_broker_order_id)) if look.target_broker_order_id else None
         else:
             order = yield from broker.find(look.client_order_id)
+    except DuplicateOrder as error:
+        return (yield from Work(found_twice, look, error.message, settings))
     except BrokerError as error:
         return (yield from Work(look_failed, look, settings, error.retry_after))
     if look.intent is Intent.CANCEL:

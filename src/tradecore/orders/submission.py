@@ -1,4 +1,4 @@
-"""From the recorded intent to the broker's answer: claim, admit, commit ``SENDING``, call, commit the outcome.
+"""From the recorded intent to the broker's answer: claim, prepare, admit, commit ``SENDING``, call, commit the outcome.
 
 What makes two sends impossible: the claim raises the epoch; one transaction moves ``CLAIMED`` to ``SENDING`` and
 names epoch and a lease with more than ``send_max`` left; the transport refuses to write after ``not_after``; and every
@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..brokers import Broker
+from ..brokers.outcomes import prepared
 from ..clock import Clock
 from ..errors import BrokerError, CapabilityMissing, CommitUnknown, NotSent, OrderDenied, OrderRejected, ReplyUnreadable
 from ..flow import Admit, Flow, Permit, Work
@@ -33,8 +34,12 @@ def submit(order_id: int, broker: Broker, owner: str, clock: Clock, settings: Jo
         yield from Work(deny, claim, denial)
         return False
     try:
-        # Before SENDING is committed: after it a call of kind `order` never waits.
+        # Before SENDING is committed: after it a call of kind `order` never waits, and who dies then leaves a doubt.
+        yield from prepared(broker, claim.request() if claim.intent is Intent.ORDER else None)
         permit = yield from Admit("order")
+    except OrderDenied as no:
+        yield from Work(deny, claim, no)
+        return False
     except NotSent as refusal:
         yield from Work(put_back, claim, refusal, settings)
         return False

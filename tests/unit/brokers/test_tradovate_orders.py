@@ -297,3 +297,26 @@ def test_lists_of_many_orders_are_read_some_at_once():
     assert len(at.client.open_orders()) == 120
     assert at.paths[before:].count("command/ldeps") == 2
     assert len(at.client.orders(status="open", limit=5)) == 5
+
+
+def test_a_change_whose_command_does_not_show_yet_is_found_by_its_version():
+    at = desk(visibility=0.0)
+    order = at.client.submit(at.bid())
+    at.sim.visibility = 5.0
+    at.client.replace(order.broker_order_id, ReplaceRequest.of(limit_price="2010", client_order_id="change-3"))
+    change = at.client.find("change-3")
+    assert (change.broker_order_id, change.limit_price) == (order.broker_order_id, 2010)
+    assert at.client.get(order.broker_order_id).limit_price == 2000
+
+
+def test_an_order_that_ended_is_not_read_while_a_change_of_it_is_open():
+    """It was filled by the changed quantity; read as the old one it would end with too little, for good."""
+    at = desk(visibility=0.0)
+    order = at.client.submit(at.bid(2))
+    at.sim.visibility = 5.0
+    at.client.replace(order.broker_order_id, ReplaceRequest.of(limit_price="9000", quantity=3))
+    with pytest.raises(BrokerError, match="what became of it does not"):
+        at.client.get(order.broker_order_id)
+    at.wait(5)
+    found = at.client.get(order.broker_order_id)
+    assert (found.status, found.quantity, found.filled_quantity) == (OrderStatus.FILLED, 3, 3)

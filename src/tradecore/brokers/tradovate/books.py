@@ -86,17 +86,16 @@ class Books:
         change = dossier.change_named(client_order_id)
         if change is None:
             return order if order.client_order_id else order.model_copy(update={"client_order_id": client_order_id})
-        update: dict[str, Any] = {"client_order_id": client_order_id}
-        if change.get("commandStatus") in FAILED_COMMANDS:
-            update |= {"status": OrderStatus.REJECTED, "reason": f"the change was {change['commandStatus']}"}
-        else:
-            # Carried out or still queued: what the change asked for is what stands under its id.
-            version = next((row for row in dossier.versions if row.get("id") == change.get("id")), {})
-            update |= {
-                name: number(version.get(theirs))
-                for name, theirs in (("quantity", "orderQty"), ("limit_price", "price"), ("stop_price", "stopPrice"))
-                if number(version.get(theirs)) is not None
-            }
+        # Carried out, queued or refused: what the change asked for is what stands under its id.
+        command, version = change
+        update: dict[str, Any] = {
+            "client_order_id": client_order_id,
+            "quantity": number(version.get("orderQty")),
+            "limit_price": number(version.get("price")),
+            "stop_price": number(version.get("stopPrice")),
+        }
+        if command.get("commandStatus") in FAILED_COMMANDS:
+            update |= {"status": OrderStatus.REJECTED, "reason": f"the change was {command['commandStatus']}"}
         return order.model_copy(update=update)
 
     def listed(

@@ -135,10 +135,29 @@ class Dossier:
 
         The highest id will not do: a change that was refused leaves a version behind.
         """
-        changes = {row.get("id") for row in self._commands("Modify") if row.get("commandStatus") in EFFECTIVE}
-        versions = self._by_age(self.versions)
-        effective = [row for row in versions if row.get("id") in changes]
-        return (effective or versions[:1] or [{}])[-1]
+        effective = [
+            version
+            for command, version in self._pairs
+            if command.get("commandType") == "Modify" and command.get("commandStatus") in EFFECTIVE
+        ]
+        return (effective or self._by_age(self.versions)[:1] or [{}])[-1]
+
+    @property
+    def _pairs(self) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+        """Each command that made a version, and the version: one after the other where there are as many, else by id.
+
+        That a version has its command's id is what clients rely on, and documented nowhere.
+        """
+        commands, versions = self._commands("New", "Modify"), self._by_age(self.versions)
+        if len(commands) == len(versions):
+            return list(zip(commands, versions, strict=True))
+        named = {row.get("id"): row for row in versions}
+        return [(row, named[row.get("id")]) for row in commands if row.get("id") in named]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every version's command shows: if not, nobody can say yet which version holds."""
+        return len(self.versions) <= len(self._commands("New", "Modify"))
 
     @property
     def is_changed(self) -> bool:
@@ -154,10 +173,19 @@ class Dossier:
         value = sum((quantity * price for quantity, price in pairs), ZERO)
         return units, (value / units).quantize(Decimal("1e-9")) if units else None
 
-    def change_named(self, client_order_id: str) -> Mapping[str, Any] | None:
-        """Return the command that changed, or was to change, the order under this id; None where there is none."""
-        mine = [row for row in self._commands("Modify") if row.get("clOrdId") == client_order_id]
-        return mine[-1] if mine else None
+    def change_named(self, client_order_id: str) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+        """Return the command that changed, or was to change, the order under this id, and the version it made.
+
+        The version shows its id as ``text``, and may show before its command does; None where there is neither.
+        """
+        for command, version in self._pairs:
+            if command.get("commandType") == "Modify" and command.get("clOrdId") == client_order_id:
+                return command, version
+        for command in self._commands("Modify"):
+            if command.get("clOrdId") == client_order_id:
+                return command, {}
+        later = self._by_age(self.versions)[1:]
+        return next((({}, row) for row in later if row.get("text") == client_order_id), None)
 
 
 def _need(row: Mapping[str, Any], name: str) -> Decimal:
@@ -180,6 +208,8 @@ def order_from(dossier: Dossier, symbol: str, words: Mapping[str, OrderStatus], 
     quantity = number(version.get("orderQty"))
     filled, average = dossier.executed
     status = _status(dossier, word, filled, quantity, words)
+    if status is not None and not status.is_open and not dossier.is_whole:
+        raise Unreadable("a change of the order shows, and what became of it does not")
     if status is OrderStatus.FILLED and (quantity is None or filled < quantity):
         # The word comes before the fills do. Whoever reads it must go on asking for them.
         if quantity is None:

@@ -45,6 +45,7 @@ class TradovateSimulator(Simulator):
         says_completed: whether ended orders are called ``Completed``.
         loose_stops: whether a stop's trigger may stand in ``price``.
         schema: the form of accounts: ``2023`` (``active``) or ``2026`` (``restricted``, ``closed``).
+        archives: whether what ended before the session did is shown no more.
         list_cap: the most rows a list shows; None for all.
         rate_limit: requests an hour and user, by the simulator's clock; None for no limit.
         commission: dollars a contract.
@@ -72,6 +73,7 @@ class TradovateSimulator(Simulator):
         says_completed: bool = False,
         loose_stops: bool = False,
         schema: Literal["2023", "2026"] = "2023",
+        archives: bool = True,
         list_cap: int | None = None,
         rate_limit: int | None = 5_000,
         commission: Decimal = Decimal("0.35"),
@@ -86,6 +88,7 @@ class TradovateSimulator(Simulator):
         self.without_session, self.evicted = without_session, evicted
         self.visibility = visibility
         self.says_completed, self.loose_stops = says_completed, loose_stops
+        self.archives = archives
         self.schema, self.list_cap, self.rate_limit = schema, list_cap, rate_limit
         self.commission, self.exchange_fee = commission, exchange_fee
         self.account_id, self.account_name = 778_899, "DEMO778899"
@@ -329,7 +332,7 @@ class TradovateSimulator(Simulator):
 
     def is_archived(self, order: SimulatedOrder) -> bool:
         """Return whether an order ended before the session did: nobody sees it again."""
-        return order.ended_at is not None and order.ended_at < self._rolled[1]
+        return self.archives and order.ended_at is not None and order.ended_at < self._rolled[1]
 
     def odd_word(self, order: SimulatedOrder) -> str | None:
         """Return the status nobody has heard of that this look shows, or None."""
