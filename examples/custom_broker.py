@@ -6,8 +6,8 @@ Run: python examples/custom_broker.py
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +16,14 @@ from tradecore.brokers import Broker, Capabilities, ErrorRow
 from tradecore.brokers.evidence import read_failure, verdict
 from tradecore.brokers.protocol import Listing
 from tradecore.brokers.transport import Incoming, Outgoing
-from tradecore.errors import AuthenticationFailed, InsufficientFunds, InvalidOrder, NotFound, ReplyUnreadable
+from tradecore.errors import (
+    AuthenticationFailed,
+    DuplicateOrder,
+    InsufficientFunds,
+    InvalidOrder,
+    NotFound,
+    ReplyUnreadable,
+)
 from tradecore.flow import Call, Flow, Permit, Reply
 from tradecore.trading import Account, Environment, Fill, Instrument, MarketClock, Order, Position, ReplaceRequest
 
@@ -29,7 +36,7 @@ ERRORS = (
 
 
 class Corner:
-    """The corner shop's broker: market orders in whole shares, and our id is its key."""
+    """The corner shop's broker: orders in whole shares for the day, and our id is its key."""
 
     name = "corner"
     environment = Environment.PAPER
@@ -37,7 +44,7 @@ class Corner:
     account = ""
     pace = "5/second"
     capabilities = Capabilities(
-        order_types=frozenset({OrderType.MARKET}),
+        order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
         times_in_force=frozenset({TimeInForce.DAY}),
         client_id_dedupes=True,  # only if its documents say so: a lost order may then be sent again
         find_by_client_id="strong",
@@ -54,8 +61,8 @@ class Corner:
 
     def objection(self, request: OrderRequest) -> str | None:
         """Return why it cannot be sent; nothing else is sent in its place."""
-        if request.order_type is not OrderType.MARKET or request.time_in_force is not TimeInForce.DAY:
-            return "corner takes market orders for the day"
+        if request.order_type not in self.capabilities.order_types or request.time_in_force is not TimeInForce.DAY:
+            return "corner takes market and limit orders for the day"
         whole = request.quantity is not None and request.quantity == request.quantity.to_integral_value()
         return None if whole else "corner takes whole shares"
 
@@ -70,12 +77,19 @@ class Corner:
         reply = yield from Call(
             "PUT",
             f"/orders/{request.client_order_id}",
-            body={"symbol": request.symbol, "side": request.side, "shares": str(request.quantity)},
+            body={
+                "symbol": request.symbol,
+                "side": request.side,
+                "shares": str(request.quantity),
+                "limit": None if request.limit_price is None else str(request.limit_price),
+            },
             kind="order",
             permit=permit,
             not_after=not_after,
             client_order_id=request.client_order_id,
         )
+        if reply.status == 409:
+            raise DuplicateOrder(broker=self.name, client_order_id=request.client_order_id)
         if reply.status != 200:
             raise verdict(reply, ERRORS, broker=self.name, client_order_id=request.client_order_id)
         order = _order(reply.body)
@@ -106,13 +120,15 @@ class Corner:
 
     def _read(self, path: str) -> Flow[Reply]:
         reply = yield from Call("GET", path)
-        if reply.status not in (200, 404):
+        # An answer that cannot be read is a failure: it must not pass for "there is none".
+        if reply.status not in (200, 404) or not reply.readable or (reply.status == 200 and reply.body is None):
             raise read_failure(reply, ERRORS, broker=self.name)
         return reply
 
     def find(self, client_order_id: str) -> Flow[Order | None]:
         """Look once for an order."""
-        return _order((yield from self._read(f"/orders/{client_order_id}")).body)
+        reply = yield from self._read(f"/orders/{client_order_id}")
+        return None if reply.status == 404 else _order(reply.body)
 
     def get(self, broker_order_id: str) -> Flow[Order | None]:
         """The same: its id is ours."""
@@ -133,14 +149,26 @@ class Corner:
         return (yield from self.orders())
 
     def fills(self, *, since: datetime) -> Flow[tuple[Fill, ...]]:
-        """List executions: none, in this short example."""
-        yield from self._read("/fills")
-        return ()
+        """List executions; this broker fills an order at one stroke, so an execution is called as its order is."""
+        rows = (yield from self._read("/fills")).body
+        return tuple(
+            Fill(
+                execution_id=row["key"],
+                broker_order_id=row["key"],
+                symbol=row["symbol"],
+                side=Side(row["side"]),
+                quantity=row["shares"],
+                price=row["price"],
+                filled_at=datetime.fromisoformat(row["at"]),
+            )
+            for row in rows
+            if datetime.fromisoformat(row["at"]) >= since
+        )
 
     def positions(self) -> Flow[tuple[Position, ...]]:
-        """List holdings: none, in this short example."""
-        yield from self._read("/positions")
-        return ()
+        """List holdings."""
+        rows = (yield from self._read("/positions")).body
+        return tuple(Position(symbol=symbol, quantity=shares) for symbol, shares in rows.items())
 
     def account_state(self) -> Flow[Account]:
         """Read the account."""
@@ -173,27 +201,63 @@ def _order(body: Any) -> Order | None:
         client_order_id=str(body["key"]),
         symbol=str(body["symbol"]),
         side=Side(body["side"]),
-        order_type=OrderType.MARKET,
+        order_type=OrderType.MARKET if body["limit"] is None else OrderType.LIMIT,
         quantity=Decimal(body["shares"]),
+        limit_price=None if body["limit"] is None else Decimal(body["limit"]),
+        filled_quantity=Decimal(body["shares"] if body["state"] == "DONE" else 0),
         status=WORDS.get(body["state"]),  # a new word is no error: the status is unknown until it is mapped
         broker_status=str(body["state"]),
     )
 
 
 class Counter:
-    """The other side, in a few lines: a transport that answers from memory. Real ones go over HTTP by themselves."""
+    """The other side: it answers from memory, fills market orders at 100, and lets limit orders rest."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         """Start without orders."""
         self.orders: dict[str, dict[str, Any]] = {}
+        self._now = now
 
     def send(self, request: Outgoing) -> Incoming:
         """Answer one request."""
-        key = request.url.rpartition("/")[2]
-        if request.method == "PUT" and request.content is not None:
-            self.orders.setdefault(key, {"key": key, "state": "LIVE", **json.loads(request.content)})
-        found = self.orders.get(key)
-        return Incoming(200 if found else 404, {}, json.dumps(found or {}).encode())
+        status, body = self._answer(request.method, request.url.removeprefix(Corner.base_url), request.content)
+        return Incoming(status, {}, json.dumps(body).encode())
+
+    def _answer(self, method: str, path: str, content: bytes | None) -> tuple[int, Any]:
+        key = path.rpartition("/")[2]
+        if method == "PUT":
+            return self._take(key, json.loads(content or b"{}"))
+        order = self.orders.get(key)
+        if method == "DELETE" and order is not None:
+            if order["state"] == "DONE":
+                return 400, {"code": "DONE", "message": "the order is done"}
+            order["state"] = "PULLED"
+        done = [one for one in self.orders.values() if one["state"] == "DONE"]
+        lists = {
+            "/orders": list(self.orders.values()),
+            "/fills": done,
+            "/positions": {one["symbol"]: self._held(one["symbol"], done) for one in done},
+            "/account": {"cash": "100000"},
+            "/time": {"now": self._now().isoformat()},
+            "/instruments/AAPL": {"symbol": "AAPL"},
+        }
+        if path in lists:
+            return 200, lists[path]
+        return (200, order) if order else (404, {})
+
+    def _take(self, key: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if key in self.orders:
+            return 409, {"code": "KNOWN", "message": "this key is taken"}
+        if int(body["shares"]) > 1000:
+            return 400, {"code": "NO_CASH", "message": "not enough"}
+        state = "DONE" if body["limit"] is None else "LIVE"
+        self.orders[key] = {"key": key, "state": state, "price": "100", "at": self._now().isoformat(), **body}
+        return 200, self.orders[key]
+
+    @staticmethod
+    def _held(symbol: str, done: list[dict[str, Any]]) -> str:
+        signs = {"buy": 1, "sell": -1}
+        return str(sum(signs[one["side"]] * int(one["shares"]) for one in done if one["symbol"] == symbol))
 
     def close(self) -> None:
         """Nothing to close."""

@@ -12,12 +12,14 @@ from tests.api_snapshot import rooms
 PAGES = Path(__file__).parent.parent / "reference" / "rooms"
 # Modules below a room's front door that users import from.
 SHELVES = (
+    "tradecore.brokers.evidence",
     "tradecore.db.partitions",
     "tradecore.db.soft_delete",
     "tradecore.models.adoption",
     "tradecore.models.imports",
     "tradecore.models.migrations",
     "tradecore.models.repositories",
+    "tradecore.testing.conformance",
 )
 PAGE = """# `{name}`
 

@@ -192,7 +192,7 @@ class Journal:
             row.status, row.reject_reason = OrderStatus.REJECTED, order.reason
         target = self.session.get_one(OrderRecord, standing(self.session, row.target_order_id), with_for_update=True)
         if target.ended_at is None:
-            target.next_at = self.at
+            target.next_at = self.at + timedelta(seconds=1.0)  # it was only heard: what became of it shows later
 
     def _take_terms(self, order: Order) -> None:
         """Take over what an order that was changed in place asks for now; the frozen body stays what was sent."""

@@ -66,7 +66,9 @@ def look_at_target(journal: Journal) -> None:
     if journal.row.intent is not Intent.ORDER and journal.row.target_order_id is not None:
         target = Journal(journal.session, standing(journal.session, journal.row.target_order_id))
         if target.stands(Submission.ACKNOWLEDGED):
-            target.due_in(0)
+            # A change in place was only heard: what became of it shows a moment later.
+            in_place = journal.row.intent is Intent.REPLACE and journal.row.broker_order_id is None
+            target.due_in(1.0 if in_place else 0)
 
 
 def refused(session: Session, claim: Claim, error: OrderRejected) -> None:

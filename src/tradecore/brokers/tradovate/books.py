@@ -94,7 +94,7 @@ class Books:
             "limit_price": number(version.get("price")),
             "stop_price": number(version.get("stopPrice")),
         }
-        if command.get("commandStatus") in FAILED_COMMANDS:
+        if str(command.get("commandStatus")) in FAILED_COMMANDS:
             update |= {"status": OrderStatus.REJECTED, "reason": f"the change was {command['commandStatus']}"}
         return order.model_copy(update=update)
 

@@ -74,7 +74,7 @@ class Calls:
         """Read a list. It may leave out what is older than the session: nothing follows from what it does not show."""
         reply = yield from self.read(path, query)
         body = reply.body
-        if reply.status != 200 or not isinstance(body, list) or not all(isinstance(row, Mapping) for row in body):
+        if reply.status != 200 or not isinstance(body, list) or not all(map(_is_row, body)):
             raise self._odd(path, reply)
         return body
 
@@ -130,3 +130,11 @@ class Calls:
             client_order_id=client_order_id,
             lock=self.session.lock_left,
         )
+
+
+def _is_row(row: Any) -> bool:
+    """Return whether it is an entity: with ids that are numbers, so that rows can be told apart and put together."""
+    return isinstance(row, Mapping) and all(
+        value is None or (isinstance(value, int) and not isinstance(value, bool))
+        for value in (row.get("id"), row.get("orderId"), row.get("commandId"), row.get("fillId"))
+    )

@@ -138,7 +138,7 @@ class Dossier:
         effective = [
             version
             for command, version in self._pairs
-            if command.get("commandType") == "Modify" and command.get("commandStatus") in EFFECTIVE
+            if command.get("commandType") == "Modify" and str(command.get("commandStatus")) in EFFECTIVE
         ]
         return (effective or self._by_age(self.versions)[:1] or [{}])[-1]
 
@@ -261,7 +261,7 @@ def _status(
 def _reason(dossier: Dossier) -> str | None:
     for row in dossier.reports:
         reason, text = row.get("rejectReason"), row.get("text")
-        if row.get("commandStatus") in FAILED_COMMANDS or reason:
+        if str(row.get("commandStatus")) in FAILED_COMMANDS or reason:
             return ": ".join(str(part) for part in (reason, text) if part) or None
     return None
 

@@ -1,0 +1,81 @@
+"""At Tradovate a change stays on the order: its record ends, the order's has the new terms, and both may be meant."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.flows.invariants import check
+from tests.flows.journeys import RESTING, deliver, until_there, work
+from tests.flows.world import World
+
+from tradecore.trading import OrderStatus, ReplaceRequest, Submission
+
+
+def changed(world: World, order: str, number: int, **terms: object) -> str:
+    """Change an order and let it be carried out and seen; return the change's id."""
+    change = ReplaceRequest.of(client_order_id=f"change{number}".ljust(32, "0"), **terms)
+    world.core.orders.replace(order, change)
+    for _ in range(3):
+        world.work()
+        world.wait(10.0)
+    return change.client_order_id
+
+
+def resting() -> tuple[World, str]:
+    world = World("tradovate")
+    deliver(RESTING, 1)(world)
+    work(world)
+    order = until_there(world, "e-1", acknowledged=True)
+    world.wait(1.0)
+    return world, order
+
+
+def test_an_order_may_be_changed_again_and_again_and_its_record_follows():
+    world, order = resting()
+    for number, price in enumerate(("101", "102", "103")):
+        change = changed(world, order, number, limit_price=price)
+        view, own = world.core.orders.get(order), world.core.orders.get(change)
+        assert (view.limit_price, view.status) == (Decimal(price), OrderStatus.WORKING)
+        assert (own.submission, own.status, own.broker_order_id) == (Submission.ACKNOWLEDGED, None, None)
+    changed(world, order, 9, quantity=12)
+    assert world.core.orders.get(order).quantity == 12
+    world.settle()
+    check(world)
+
+
+def test_who_means_the_change_means_the_order():
+    world, order = resting()
+    change = changed(world, order, 1, limit_price="101")
+    second = changed(world, change, 2, limit_price="102")
+    world.core.orders.cancel(second)
+    world.settle()
+    assert world.core.orders.get(order).status is OrderStatus.CANCELED
+    assert len(world.sim.orders) == 1
+    check(world)
+
+
+def test_a_change_that_was_refused_leaves_the_order_and_may_be_tried_again():
+    world, order = resting()
+    world.sim.refuses_changes()
+    changed(world, order, 1, limit_price="101")
+    assert world.core.orders.get(order).limit_price == 100
+    changed(world, order, 2, limit_price="102")
+    assert world.core.orders.get(order).limit_price == 102
+    world.settle()
+    check(world)
+
+
+def test_two_orders_under_one_id_are_for_a_person():
+    world = World("tradovate")
+    world.sim.loses_reply()
+    deliver(RESTING, 1)(world)
+    world.step(2)  # routed and sent, once
+    (first,) = world.sim.orders
+    account = {"accountId": 778899, "symbol": "MESH0", "action": "Buy", "orderQty": 1, "isAutomated": True}
+    world.sim.place({**account, "clOrdId": first.client_order_id, "orderType": "Limit", "price": 100})
+    for _ in range(4):
+        world.wait(10.0)
+        world.work()
+    view = world.core.orders.get(first.client_order_id)
+    assert view.submission is Submission.REVIEW
+    assert len(world.sim.orders) == 2  # somebody else's doing; nothing was mended by trading
