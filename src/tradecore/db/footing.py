@@ -94,6 +94,7 @@ class Footing:
         """Check the URLs and the driver; connect to nothing yet."""
         if tries < 1:
             raise ValueError("tries must be at least 1")
+        self._asynchronous = asynchronous
         self.url, self.dialled = parse_url(url, asynchronous=asynchronous)
         self.replica_urls = [self._like_primary(parse_url(one, asynchronous=asynchronous)[1]) for one in replicas]
         self.settings = settings
@@ -147,7 +148,7 @@ class Footing:
     def far_arguments(self, url: URL) -> dict[str, Any]:
         """Return what the engine of a replica is made with."""
         far = replica_settings(self.settings)
-        return engine_arguments(url, far, asynchronous=url.get_dialect().is_async)
+        return engine_arguments(url, far, asynchronous=self._asynchronous)
 
     def lend(self, engines: Sequence[Engine]) -> None:
         """Have the engines of the replicas lent to who reads."""

@@ -220,6 +220,16 @@ def test_a_replica_of_another_kind_is_refused(urls):
             kind(urls[0], replicas=["postgresql://u@h/d"])
 
 
+@pytest.mark.parametrize("kind", [Database, AsyncDatabase])
+@pytest.mark.parametrize("family", ["postgresql", "mysql", "sqlite"])
+def test_the_engines_of_replicas_are_of_the_colour_of_the_primarys(kind, family):
+    url = "sqlite:///nowhere/primary.db" if family == "sqlite" else f"{family}://nobody@127.0.0.1:1/desk"
+    db = kind(url, replicas=[url])  # psycopg's driver has one name for both colours; nothing is connected to yet
+    (replica,) = db.replicas.members
+    primary = db.engine if kind is Database else db.engine.sync_engine
+    assert type(replica.engine.pool) is type(primary.pool)
+
+
 def test_a_token_of_nothing_is_refused(desk):
     for token in ("p1.0000000000000001", "x", "\0", 7):
         with pytest.raises(InvalidInput, match="consistency token"):
