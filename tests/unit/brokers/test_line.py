@@ -300,16 +300,16 @@ async def test_no_time_out_around_an_order_makes_a_blind_retry_send_it_again(for
 
     async def place():
         if form == "asyncio.timeout":
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(0.5):
                 await broker.submit(OrderRequest.limit("KO", Side.BUY, 10, price="62.35"))
         elif form == "wait_for":
-            await asyncio.wait_for(broker.submit(OrderRequest.limit("KO", Side.BUY, 10, price="62.35")), 0.01)
+            await asyncio.wait_for(broker.submit(OrderRequest.limit("KO", Side.BUY, 10, price="62.35")), 0.5)
         else:
             await broker.submit(OrderRequest.limit("KO", Side.BUY, 10, price="62.35"))
 
     retry = RetryPolicy(on=Exception, base=0.001, cap=0.001)
     if form == "breaker":
-        guarded = retry(CircuitBreaker("b", call_timeout=0.01)(place))
+        guarded = retry(CircuitBreaker("b", call_timeout=0.5)(place))
     elif form == "pipeline":
         retry = RetryPolicy(on=Exception, clock=clock)
         guarded = Pipeline(retry, attempt_timeout=1.0)(place)
