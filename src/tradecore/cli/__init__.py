@@ -22,6 +22,7 @@ COMMANDS = {
     "orders": ("orders", "see what is stuck, and fix it safely"),
     "db": ("db", "upgrade, show or check the database's schema; see to its partitions; adopt one"),
     "import": ("imports", "bring trades in from a CSV file"),
+    "keys": ("keys", "make keys, see which values need which, seal everything anew, open everything once"),
 }
 
 

@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only this table and those it refers to",
     )
+    parser.add_argument(
+        "--keys", metavar="FILE", help="seal secrets with the keys of this file; without it they are not copied"
+    )
     parser.add_argument("--chunk", type=int, default=1000, metavar="N", help="rows in a transaction (default 1000)")
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON too; - for standard output alone")
     parser.add_argument("--progress", action="store_true", help="say on the error stream how far it is")
@@ -51,10 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run it; 1 if findings have no rule, or rows or cents are missing."""
+    from ..crypto import Keyring
     from ..db import Database
 
     # Counting a large old table takes longer than a statement of a service may.
-    with Database(database_url(arguments.database), statement_timeout=3600.0) as db:
+    ring = Keyring.from_file(arguments.keys) if arguments.keys else None
+    with Database(database_url(arguments.database), statement_timeout=3600.0, keyring=ring) as db:
         if arguments.set_aside or arguments.put_back:
             return _rename(db, arguments)
         return _adopt(db, arguments)

@@ -20,7 +20,7 @@ from ..errors import ConfigurationError, TradeCoreError
 from ..redact import redact_text
 from ._arguments import existing_database
 
-__all__ = ["add_arguments", "execute"]
+__all__ = ["add_arguments", "execute", "note", "reach"]
 
 VERBS = ("list", "ensure", "detach", "archive", "restore")
 
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Carry out one verb; 1 where a period could not be seen to, after the others were, or for want of --yes."""
     with Database(existing_database(arguments.database)) as db:
-        _reach(db)
+        reach(db)
         tables = _tables(db, arguments.table)
         if arguments.verb == "ensure":
             made = db.ensure_partitions(arguments.ahead, tables=[table.name for table in tables])
@@ -67,7 +67,8 @@ def execute(arguments: argparse.Namespace) -> int:
         return _retire(db, tables, arguments)
 
 
-def _reach(db: Database) -> None:
+def reach(db: Database) -> None:
+    """Ask the database once, so that one that does not answer is told in a sentence."""
     try:
         db.ping(timeout=10)
     except DBAPIError as error:
@@ -165,7 +166,7 @@ def _retire_one(db: Database, table: Table, period: Listed, arguments: argparse.
     else:
         done = retire(db, table, period, arguments.to, drop=arguments.drop, step=print)
         facts |= {"file": done.archive.path.name, "rows": done.archive.rows, "sha256": done.archive.sha256}
-    _note(db, f"partition.{arguments.verb}", period.name, facts)
+    note(db, f"partition.{arguments.verb}", period.name, facts)
 
 
 def _restore(db: Database, tables: list[Table], arguments: argparse.Namespace) -> int:
@@ -185,10 +186,11 @@ def _restore(db: Database, tables: list[Table], arguments: argparse.Namespace) -
             status = 1
             continue
         back = restore(db, table, path, step=print)
-        _note(db, "partition.restore", kept.head.partition, {"file": path.name, **back._asdict()})
+        note(db, "partition.restore", kept.head.partition, {"file": path.name, **back._asdict()})
     return status
 
 
-def _note(db: Database, action: str, name: str, facts: dict[str, object]) -> None:
+def note(db: Database, action: str, name: str, facts: dict[str, object], *, kind: str = "partition") -> None:
+    """Write what was done into the audit trail, where there is one."""
     if "tc_audit_log" in db.run(_names_there):
-        db.run(lambda session: record(session, action=action, resource_type="partition", resource_id=name, new=facts))
+        db.run(lambda session: record(session, action=action, resource_type=kind, resource_id=name, new=facts))

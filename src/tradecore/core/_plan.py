@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from ..brokers import Broker, breaker_for
 from ..clock import Clock, SystemClock
+from ..crypto import Keyring
 from ..errors import ConfigurationError
 from ..flow import Flow, Work
 from ..hooks import Hooks
@@ -22,7 +23,7 @@ from ..sanitize import PayloadLimits
 from ..trading import Environment
 from ._log import log_what_matters
 
-__all__ = ["Plan", "Runtime", "checked", "clients_of", "not_open"]
+__all__ = ["Plan", "Runtime", "checked", "clients_of", "not_open", "one_ring"]
 
 C = TypeVar("C")
 D = TypeVar("D")
@@ -159,6 +160,17 @@ class Runtime(Generic[D]):
             tuple(StrategySetup.read(strategy) for strategy in strategies),
             tuple(Rule.read(rule) for rule in rules),
         )
+
+
+def one_ring(of_database: Keyring | None, given: Keyring | None) -> Keyring | None:
+    """Return the ring that everything is sealed with.
+
+    Raises:
+        ConfigurationError: if the core was given another one than its Database has.
+    """
+    if given is not None and of_database is not given:
+        raise ConfigurationError("the ring belongs to the Database that was given: Database(url, keyring=...)")
+    return of_database
 
 
 def not_open(name: str) -> ConfigurationError:

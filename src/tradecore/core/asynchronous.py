@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from ..brokers import AsyncBrokerClient, Broker
 from ..clock import Clock
 from ..context import bind, current_context
+from ..crypto import Keyring
 from ..db import AsyncDatabase
 from ..errors import TradeCoreError
 from ..flow import Flow, arun
@@ -22,7 +24,7 @@ from ..orders.settings import JourneySettings
 from ..sanitize import PayloadLimits
 from ..trading import Receipt, Signal
 from ._performers import async_performer
-from ._plan import Plan, Runtime, checked, clients_of, not_open
+from ._plan import Plan, Runtime, checked, clients_of, not_open, one_ring
 from ._probes import probes
 from ._roster import Roster
 from .worker import AsyncWorker
@@ -44,7 +46,7 @@ class AsyncTradeCore:
         brokers: adapters or clients; each is the house connection called by its name. A mapping names them otherwise.
         route: send every accepted signal to this account; without it only routing rules decide.
         worker: whether an ``async with`` block or :meth:`lifespan` starts the embedded worker.
-        keyring: seals what must be secret (used from the release that ships sealed columns).
+        keyring: seals and opens what must be secret, such as the credentials of connections; signs page cursors.
         clock: where time comes from; the machine's when left out.
         tenant: whose signals these are; part of a repeat's key.
         settings: how patient the journey is.
@@ -63,7 +65,7 @@ class AsyncTradeCore:
         brokers: Sequence[Broker | AsyncBrokerClient] | Mapping[str, Broker | AsyncBrokerClient] = (),
         route: str | None = None,
         worker: bool = True,
-        keyring: object | None = None,
+        keyring: Keyring | None = None,
         clock: Clock | None = None,
         tenant: str = "",
         settings: JourneySettings | None = None,
@@ -73,18 +75,15 @@ class AsyncTradeCore:
     ) -> None:
         """Check the arguments; nothing is opened yet."""
         self._plan = Plan.of(route=route, tenant=tenant, clock=clock, settings=settings, limits=limits, hooks=hooks)
-        self.db, accounts = checked(
-            lambda: url if isinstance(url, AsyncDatabase) else AsyncDatabase(url, clock=self._plan.clock),
-            brokers,
-            route,
-        )
+        made = partial(AsyncDatabase, clock=self._plan.clock, keyring=keyring)
+        self.db, accounts = checked(lambda: url if isinstance(url, AsyncDatabase) else made(url), brokers, route)
         self._owns_database = self.db is not url
         clients = clients_of(accounts, AsyncBrokerClient, self._plan.clock)
         self._runtime = Runtime(self._plan, self.db, clients)
         self.brokers: dict[str, AsyncBrokerClient] = clients
         self.clock = self._plan.clock
         self.hooks = self._plan.hooks
-        self.keyring = keyring
+        self.keyring = one_ring(self.db.keyring, keyring)
         self.wants_worker = worker
         self._setup_schema = setup_schema
         self._perform = async_performer(self.db, clients, self.clock, self.hooks, lambda: self.db.platform)

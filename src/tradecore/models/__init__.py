@@ -2,6 +2,7 @@
 
 from ..audit import AuditEntry
 from ..db import Base, Lease
+from ..db.rotation import KeyRotation
 from .billing import BillingSubscription, Payment, SubscriptionTierRecord
 from .connections import BrokerConnection, RoutingRule
 from .enums import (
@@ -71,6 +72,7 @@ __all__ = [
     "Instrument",
     "Job",
     "JobState",
+    "KeyRotation",
     "Lease",
     "Misfire",
     "Notification",

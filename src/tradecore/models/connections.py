@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
-from ..db import Base, EnumString, ExactString, SoftDeleted, Timestamped, Words
+from ..db import Base, EnumString, ExactString, Sealed, SoftDeleted, Timestamped, Words, sealed
 from ..db.constraints import at_least_zero, positive
 from ..db.soft_delete import live_unique
 from ..sanitize import name as checked_name
@@ -27,6 +27,8 @@ __all__ = ["BrokerConnection", "RoutingRule"]
 class BrokerConnection(SoftDeleted, Timestamped, Base):
     """An account at a broker. Without a user it is the house's, and its name is unique among those that live.
 
+    What opens it at the broker is sealed: ``credentials`` are JSON, the fields its adapter takes.
+
     Attributes:
         name: as it was given, checked and never escaped: what shows it as HTML escapes it.
     """
@@ -40,6 +42,9 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
     status: Mapped[ConnectionStatus] = mapped_column(
         EnumString(ConnectionStatus), default=ConnectionStatus.DISCONNECTED
     )
+    credentials: Mapped[Sealed | None] = sealed()
+    access_token: Mapped[Sealed | None] = sealed()
+    refresh_token: Mapped[Sealed | None] = sealed()
     token_expires_at: Mapped[datetime | None]
     account_id: Mapped[str | None] = mapped_column(ExactString(100))
     account_name: Mapped[str | None] = mapped_column(Words(100))

@@ -141,7 +141,7 @@ def sealed(
     return mapped_column(SealedText(), info=declared, nullable=nullable)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SealedColumn:
     """One sealed column of a mapped class.
 
@@ -151,7 +151,9 @@ class SealedColumn:
         key: the attribute's name.
         context: what its values are bound to beside column and row.
         bind: the names of the attributes that name the row.
+        bound: their columns.
         index: the name of the attribute with the blind index.
+        index_column: its column.
         normalize: spells a text for the index.
     """
 
@@ -160,7 +162,9 @@ class SealedColumn:
     key: str
     context: str
     bind: tuple[str, ...]
+    bound: tuple[Column[Any], ...]
     index: str | None
+    index_column: Column[Any] | None
     normalize: Callable[[str], str]
 
     def __str__(self) -> str:
@@ -208,14 +212,17 @@ def _column_of(mapper: Mapper[Any], key: str, column: Column[Any]) -> SealedColu
     for attribute in (*bind, *filter(None, [declared.index])):
         if attribute not in mapper.column_attrs:
             raise ConfigurationError(f"{name} names {attribute!r}, which is no column of {mapper.class_.__name__}")
+    columns: dict[str, Any] = {attribute.key: attribute.columns[0] for attribute in mapper.column_attrs}
     for attribute in bind:
-        kind = kind_of(mapper.column_attrs[attribute].columns[0].type)
+        kind = kind_of(columns[attribute].type)
         if not issubclass(kind, _NAMES):
             raise ConfigurationError(f"{name} cannot be bound to {attribute!r}: a {kind.__name__} has many spellings")
     table: Any = column.table
     context = declared.context or table.name
     _alone(table, column, context)
-    return SealedColumn(table, column, key, context, bind, declared.index, declared.normalize)
+    bound = tuple(columns[attribute] for attribute in bind)
+    index = columns[declared.index] if declared.index is not None else None
+    return SealedColumn(table, column, key, context, bind, bound, declared.index, index, declared.normalize)
 
 
 def _alone(table: Table, column: Column[Any], context: str) -> None:

@@ -51,7 +51,7 @@ def adopt(
 
     Without ``apply`` nothing is written anywhere but to a scratch file that is thrown away. With it each chunk is one
     transaction together with its progress: a killed run is gone on with by calling it again, and a row is adopted once.
-    The old tables are only read.
+    The old tables are only read. Secrets are sealed on the way where the target has a ring, and else left behind.
 
     Args:
         target: has tradecore's tables (but for a dry run).
@@ -118,7 +118,8 @@ def _planned(
     if at_home and _is_installed(target):
         ours = Base.metadata.tables.values()
         there = {name: table for name, table in there.items() if not is_ours(name, ours)}
-    return planned(there, declaration, dialect=target.dialect_name, prefixes=prefixes, only=only)
+    seals = target.keyring is not None
+    return planned(there, declaration, dialect=target.dialect_name, prefixes=prefixes, only=only, seals=seals)
 
 
 @contextmanager
@@ -130,7 +131,7 @@ def _into(target: Database, apply: bool) -> Iterator[Database]:
         return
     with (
         tempfile.TemporaryDirectory(prefix="tradecore-adopt-") as directory,
-        Database(f"sqlite:///{Path(directory) / 'scratch.db'}", clock=target.clock) as scratch,
+        Database(f"sqlite:///{Path(directory) / 'scratch.db'}", clock=target.clock, keyring=target.keyring) as scratch,
     ):
         migrations.upgrade(scratch)
         books.make(scratch)

@@ -11,6 +11,8 @@ from sqlalchemy import Boolean, Column, Date, Integer, SmallInteger, String
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import TypeDecorator
 
+from ...db.sealing import SealedText
+from ...db.sealing.box import MOST
 from ...db.types import EnumString, ExactDecimal, Json, UtcDateTime, Words
 from .declaration import ColumnDeclaration, TableDeclaration, zone_named
 from .findings import Kind
@@ -62,6 +64,8 @@ def converter(
     table: TableDeclaration,
     zone: str | None,
     dialect: str,
+    *,
+    seals: bool = False,
 ) -> Convert | None:
     """Return what reads ``old`` for ``column``; None where no function of ours knows the column's type.
 
@@ -72,6 +76,7 @@ def converter(
         table: what is declared about the table.
         zone: of times without an offset, unless the column has its own.
         dialect: of the database adopted into.
+        seals: whether there is a ring to seal with; without it what is to be sealed is not copied.
 
     Raises:
         Unclear: something has to be declared first.
@@ -91,6 +96,8 @@ def converter(
         return read_date
     if isinstance(_plain(column), Integer):
         return _integer(column, old, how)
+    if isinstance(kind, SealedText):
+        return partial(_secret, read=partial(read_text, most=None, most_bytes=MOST)) if seals else None
     return _text(column, dialect)
 
 
@@ -124,11 +131,17 @@ def _is_big(column: Column[Any]) -> bool:
 
 
 def _text(column: Column[Any], dialect: str) -> Convert | None:
-    if not isinstance(_plain(column), String) or "Sealed" in type(column.type).__name__:
-        return None  # what is to be sealed must not be copied as it is
+    if not isinstance(_plain(column), String):
+        return None
     most = limit_of(column)
     read = partial(read_text, most=most, most_bytes=_MYSQL_TEXT if most is None and dialect == "mysql" else None)
     return partial(_shaped, read=read, kind=column.type) if isinstance(column.type, TypeDecorator) else read
+
+
+def _secret(raw: Any, *, read: Convert) -> Reading:
+    """Read what is to be sealed; an empty word is how old tables spell that there is none."""
+    reading = read(raw)
+    return reading if reading.value is None or reading.value.strip() else Reading()
 
 
 def _shaped(raw: Any, *, read: Convert, kind: TypeDecorator[Any]) -> Reading:

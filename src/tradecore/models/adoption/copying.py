@@ -11,7 +11,10 @@ from typing import Any
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
-from ...db import Database
+from ...db import Database, Sealed
+from ...db.base import Root
+from ...db.rotation.values import sealed_columns
+from ...db.sealing.rows import ring_of
 from ...db.timeline import id_at
 from ...redact import redact
 from . import books
@@ -140,6 +143,7 @@ def _copy(
     rows = [outcome for outcome in outcomes if isinstance(outcome, NewRow)]
     refusals = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
     _mint(session, table, rows)
+    _seal(session, table, rows)
     merged: list[tuple[str, int]] = []
     for row, error in written(session, table.table, rows, probe):
         refusal = _mended(session, table, row, error, judge, merged)
@@ -168,6 +172,18 @@ def _mint(session: Session, table: TablePlan, rows: Sequence[NewRow]) -> None:
             else:
                 taken.add(row.values["id"])
         pending = again
+
+
+def _seal(session: Session, table: TablePlan, rows: Sequence[NewRow]) -> None:
+    """Seal for their rows what is to be sealed; the ids are known by now."""
+    wanted = {column.name for column in table.columns if column.convert is not None}
+    for column in sealed_columns(Root):
+        if column.table is table.table and column.column.name in wanted:
+            for row in rows:
+                text = row.values.get(column.column.name)
+                if text is not None:
+                    place = column.place([row.values[bound.name] for bound in column.bound])
+                    row.values[column.column.name] = Sealed(text).sealed_for(ring_of(session), place)
 
 
 def _mended(

@@ -115,6 +115,7 @@ def planned(
     dialect: str,
     prefixes: Sequence[str] = ("",),
     only: Sequence[str] | None = None,
+    seals: bool = False,
 ) -> Plan:
     """Return the plan.
 
@@ -124,6 +125,7 @@ def planned(
         dialect: of the database adopted into.
         prefixes: what the old tables' names begin with; what an earlier one finds is not looked for by a later one.
         only: our names of the tables to adopt, with those they refer to; all that are found when left out.
+        seals: whether there is a ring to seal secrets with.
 
     Raises:
         ConfigurationError: listing everything that has to be declared, or is declared and wrong.
@@ -132,7 +134,7 @@ def planned(
     pairs = _pairs(there, declaration, prefixes, only, problems)
     drafts = []
     for table, old in pairs:
-        draft = _Draft(table, old, declaration, dialect, problems)
+        draft = _Draft(table, old, declaration, dialect, problems, seals=seals)
         drafts.append((table, old, draft, tuple(draft.columns())))
     if not pairs and not problems:
         problems.append("no table to adopt was found: is it the right database, schema or prefix?")
@@ -228,9 +230,16 @@ class _Draft:
     """Works out the columns of one table, and gathers what is unclear."""
 
     def __init__(
-        self, table: Table, old: SourceTable, declaration: Declaration, dialect: str, problems: list[str]
+        self,
+        table: Table,
+        old: SourceTable,
+        declaration: Declaration,
+        dialect: str,
+        problems: list[str],
+        *,
+        seals: bool,
     ) -> None:
-        self.table, self.old, self.problems, self.dialect = table, old, problems, dialect
+        self.table, self.old, self.problems, self.dialect, self.seals = table, old, problems, dialect, seals
         self.zone = declaration.zone
         self.declared: TableDeclaration = declaration.table(table.name)
         self.key = self.declared.key or old.key
@@ -306,7 +315,7 @@ class _Draft:
         if parent is not None:
             return ColumnPlan(column.name, column, old, None, parent, default=default, nullable=bool(column.nullable))
         try:
-            convert = converter(column, old, how, self.declared, self.zone, self.dialect)
+            convert = converter(column, old, how, self.declared, self.zone, self.dialect, seals=self.seals)
         except Unclear as unclear:
             self._wrong(str(unclear))
             return None

@@ -6,7 +6,7 @@ that finds its work done goes on to the next, so that the upgrade can simply be 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from alembic import op
@@ -38,6 +38,7 @@ ORDINARY: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4"
 _COMMITS_EACH_STEP = ("mysql", "mariadb")
 
 Columns: TypeAlias = tuple[str, ...]
+Added: TypeAlias = Mapping[str, Mapping[str, TypeEngine[Any]]]
 Checks: TypeAlias = Mapping[str, Sequence[CheckConstraint]]
 
 
@@ -139,24 +140,22 @@ def change_indexes(table: str, *, add: Sequence[Columns] = (), drop: Sequence[Co
             op.execute(DropIndex(index))
 
 
-def add_columns(table: str, columns: Mapping[str, type[TypeEngine[Any]]]) -> None:
-    """Give a table that is there these nullable columns."""
-    there = _columns_of(table)
-    for name, kind in columns.items():
-        if name not in there:
-            op.add_column(table, Column(name, kind))
+def add_columns(added: Added) -> None:
+    """Add nullable columns to tables that are there."""
+    for table, columns in added.items():
+        there = {column["name"] for column in inspect(op.get_bind()).get_columns(table)}
+        for name, kind in columns.items():
+            if name not in there:
+                op.add_column(table, Column(name, kind, nullable=True))
 
 
-def drop_columns(table: str, columns: Iterable[str]) -> None:
-    """Take these columns away, with what is in them."""
-    there = _columns_of(table)
-    for name in columns:
-        if name in there:
-            op.drop_column(table, name)
-
-
-def _columns_of(table: str) -> set[str]:
-    return {column["name"] for column in inspect(op.get_bind()).get_columns(table)}
+def drop_columns(added: Added) -> None:
+    """Take the columns away again, with what is in them."""
+    for table, columns in added.items():
+        there = {column["name"] for column in inspect(op.get_bind()).get_columns(table)}
+        for name in columns:
+            if name in there:
+                op.drop_column(table, name)
 
 
 def retype(table: str, column: str, kind: TypeEngine[Any], *, only: Collection[str]) -> None:

@@ -151,7 +151,7 @@ def _losses(connection: Connection, steps: list[Any]) -> list[str]:
             made_here = len(made.columns) > 1  # else it stands there for foreign keys to lead to
             if made_here and (rows := connection.scalar(with_deleted(select(func.count()).select_from(made)))):
                 lost.append(f"{made.name}: rows that would be lost: {rows}")
-        for name, columns in getattr(step.revision.module, "columns", {}).items():
+        for name, columns in getattr(step.revision.module, "ADDED", {}).items():
             lost += _emptied(connection, name, columns)
     return lost
 

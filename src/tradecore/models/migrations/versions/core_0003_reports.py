@@ -11,16 +11,15 @@ branch_labels = None
 depends_on = None
 
 metadata = MetaData()
-columns = {"tc_inbox": {"changes": Json}}
+# Table -> nullable columns that are new.
+ADDED = {"tc_inbox": {"changes": Json()}}
 
 
 def upgrade() -> None:
     """Add the column."""
-    for table, added in columns.items():
-        add_columns(table, added)
+    add_columns(ADDED)
 
 
 def downgrade() -> None:
     """Drop it, with the reports in it."""
-    for table, added in columns.items():
-        drop_columns(table, added)
+    drop_columns(ADDED)
