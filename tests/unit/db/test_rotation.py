@@ -11,12 +11,14 @@ from tests.sealed_models import SECRET, Credential, Loosely, Numbered, Token, se
 from tests.unit.db.colours import opened
 
 from tradecore.crypto import Algorithm, Key, Keyring, key_id_of
+from tradecore.crypto.token import parts_of, unpacked
 from tradecore.db import Base, Database, Sealed, sealed_equals, soft_delete
 from tradecore.db.base import Root
 from tradecore.db.rotation import AsyncRotation, KeyRotation, Rotation
 from tradecore.db.rotation.values import sealed_columns
 from tradecore.db.soft_delete import WITH_DELETED
 from tradecore.errors import ConfigurationError
+from tradecore.models import BrokerConnection
 
 OLD, NEW = Key.generate("primary"), Key.generate("primary")
 BEFORE = Keyring([OLD])
@@ -264,7 +266,8 @@ def test_a_changed_algorithm_is_a_rotation_too(sqlite_url):
         assert "values by another algorithm" in " ".join(Rotation(db).proof().against)
         assert Rotation(db).run().proof.holds
         assert texts(db) == kept
-        assert all(token.startswith("tc1.AQI") for token in db.run(tokens, Credential.secret))
+        stored = [parts_of(unpacked(token)) for token in db.run(tokens, Credential.secret)]
+        assert stored == [(Algorithm.XAES_256_GCM, OLD.id)] * 5
 
 
 def test_what_is_missing_is_said(sqlite_url):
@@ -279,6 +282,7 @@ def test_what_is_missing_is_said(sqlite_url):
 
 
 def test_every_sealed_column_of_the_models_is_gone_through():
+    assert BrokerConnection.__tablename__ == "broker_connections"
     found = {str(column) for column in sealed_columns(Base)}
     assert {"sealed_credentials.secret", "sealed_credentials.account", "broker_connections.credentials"} <= found
     assert len(found) == len(sealed_columns(Base))

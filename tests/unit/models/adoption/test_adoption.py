@@ -3,14 +3,24 @@
 import json
 
 import pytest
-from sqlalchemy import inspect, select
+from sqlalchemy import String, inspect, select, type_coerce
 from tests.journey import entry, world
 from tests.unit.models.adoption import old_platform
 from tests.unit.models.adoption.desk import DECLARED, adopted, old_and_new, old_rows, snapshot
 
+from tradecore.crypto import Key, Keyring, is_token
 from tradecore.db import Database, time_of
 from tradecore.errors import ConfigurationError, InvalidInput
-from tradecore.models import OpenPosition, Strategy, StrategySubscription, Trade, User, WebhookLog, migrations
+from tradecore.models import (
+    BrokerConnection,
+    OpenPosition,
+    Strategy,
+    StrategySubscription,
+    Trade,
+    User,
+    WebhookLog,
+    migrations,
+)
 from tradecore.models.adoption import Declaration, Kind, adopt, books
 from tradecore.trading import Direction
 
@@ -201,3 +211,32 @@ def test_what_came_since_is_adopted_by_running_again(sqlite_url):
 
 def test_findings_say_what_they_are_of_every_kind():
     assert {finding[2] for finding in FOUND} < {kind.value for kind in Kind}
+
+
+def test_secrets_are_sealed_on_the_way_where_there_is_a_ring(shared_database_url):
+    tables = old_platform.MAPPING.get("tables", {})
+    columns = {"columns": {"credentials": "apiSecret"}}
+    mapping = old_platform.MAPPING | {
+        "tables": tables | {"broker_connections": tables.get("broker_connections", {}) | columns}
+    }
+    said = Declaration.of(mapping)
+    with (
+        old_and_new(shared_database_url),
+        Database(shared_database_url, keyring=Keyring([Key.generate("primary")])) as db,
+    ):
+        dry = adopt(db, declaration=said, only=["broker_connections"])
+        report = adopt(db, declaration=said, only=["broker_connections"], apply=True, backup_taken=True)
+        for one in (dry, report):
+            (table,) = [t for t in one.as_dict()["tables"] if t["table"] == "broker_connections"]
+            assert table["columns"]["credentials"] == "apiSecret"
+            assert not table["not_copied"]
+            assert old_platform.SECRET not in json.dumps(one.as_dict()) + str(one)
+        with db.read() as session:
+            rows = session.execute(select(BrokerConnection)).scalars().all()
+            assert {row.credentials.open() for row in rows} == {old_platform.SECRET}
+            stored = session.execute(
+                select(type_coerce(BrokerConnection.__table__.c.credentials, String)).where(
+                    BrokerConnection.__table__.c.deleted_at.is_(None)
+                )
+            )
+            assert all(is_token(token) for token in stored.scalars())
