@@ -50,7 +50,7 @@ def insert_each(connection: Connection, tables: Iterable[Table], moment: datetim
     ids: dict[str, int] = {}
     numbers = itertools.count(id_at(moment or datetime.now(UTC)))
     for table in tables:
-        if table.name in ("tc_leases", "tc_key_rotations"):
+        if table.name == "tc_leases":
             continue
         ids[table.name] = next(numbers)
         connection.execute(insert(table).values(dict(values_of(table, ids))))
@@ -65,7 +65,7 @@ def values_of(table: Table, ids: dict[str, int]) -> Iterator[tuple[str, Any]]:
 
 
 def _value(column: Column[Any], ids: dict[str, int]) -> Any:
-    if column.primary_key and isinstance(column.type, Integer):
+    if column.primary_key:
         return ids[column.table.name]
     for key in column.foreign_keys:
         target = key.target_fullname.split(".")[0]

@@ -14,11 +14,13 @@ PAGES = Path(__file__).parent.parent / "reference" / "rooms"
 SHELVES = (
     "tradecore.brokers.evidence",
     "tradecore.db.partitions",
+    "tradecore.db.rotation",
     "tradecore.db.soft_delete",
     "tradecore.models.adoption",
     "tradecore.models.imports",
     "tradecore.models.migrations",
     "tradecore.models.repositories",
+    "tradecore.orders.connections",
     "tradecore.testing.conformance",
 )
 PAGE = """# `{name}`

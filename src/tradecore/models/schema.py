@@ -30,6 +30,7 @@ NO_FOREIGN_KEY: dict[str, str] = {
     "tc_fills.execution_id": _BROKER,
     "tc_inbox.request_id": "the id of a request, which is no row",
     "tc_inbox.signal_id": "the sender's id, unique here with tenant and source",
+    "tc_key_rotations.key_id": "the fingerprint of a key, which is kept elsewhere",
     "tc_orders.broker_contract_id": _BROKER,
     "tc_orders.broker_order_id": _BROKER,
     "tc_orders.client_order_id": "the order's own name at the broker, unique here",

@@ -1,6 +1,6 @@
 """How far the rotation of each sealed column has come."""
 
-from sqlalchemy import BigInteger, Boolean, Column, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, MetaData, String, Table, UniqueConstraint
 
 from tradecore.db.base import NAMING
 from tradecore.db.types import ExactString, Json, UtcDateTime
@@ -16,14 +16,16 @@ metadata = MetaData(naming_convention=NAMING)
 Table(
     "tc_key_rotations",
     metadata,
-    Column("table_name", ExactString(100), primary_key=True),
-    Column("column_name", ExactString(100), primary_key=True),
-    Column("key_id", String(8), primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("table_name", ExactString(100), nullable=False),
+    Column("column_name", ExactString(100), nullable=False),
+    Column("key_id", String(8), nullable=False),
     Column("cursor", Json),
     Column("rows", BigInteger, nullable=False),
     Column("done", Boolean, nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("table_name", "column_name", "key_id"),
     **ORDINARY,
 )
 
