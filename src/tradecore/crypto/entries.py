@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 from ..errors import ConfigurationError
 from .keys import LENGTH, Key, KeyState, decoded
@@ -66,12 +67,18 @@ def _key_of(entry: str, provider: KeyProvider | None) -> Key:
 
 
 def _unwrapped(provider: KeyProvider, wrapped: bytes) -> bytes:
+    return _provided(provider, provider.unwrap, wrapped, "unwrap")
+
+
+def _provided(provider: KeyProvider, work: Callable[[bytes], bytes], data: bytes, verb: str) -> bytes:
     try:
-        return provider.unwrap(wrapped)
+        return work(data)
     except ConfigurationError:
         raise
     except Exception as error:
-        raise ConfigurationError(f"{type(provider).__name__} could not unwrap it ({type(error).__name__})") from None
+        kind = type(error).__name__
+    # Outside: what a provider's error says, and holds, is nobody's context.
+    raise ConfigurationError(f"{type(provider).__name__} could not {verb} it ({kind})")
 
 
 def entry_of(key: Key, provider: KeyProvider | None = None) -> str:
@@ -84,10 +91,5 @@ def entry_of(key: Key, provider: KeyProvider | None = None) -> str:
     if provider is None or not key.readable:
         return spelled
     state, key_id, secret = spelled.split(":")
-    try:
-        wrapped = provider.wrap(decoded(secret))
-    except ConfigurationError:
-        raise
-    except Exception as error:
-        raise ConfigurationError(f"{type(provider).__name__} could not wrap it ({type(error).__name__})") from None
+    wrapped = _provided(provider, provider.wrap, decoded(secret), "wrap")
     return f"{state}:{key_id}:{base64.urlsafe_b64encode(wrapped).rstrip(b'=').decode('ascii')}"

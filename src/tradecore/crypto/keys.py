@@ -172,8 +172,10 @@ def decoded(text: str) -> bytes:
     Raises:
         ConfigurationError: if it is none.
     """
+    if not isinstance(text, str) or not text.isascii():  # the error of encoding it would hold the text
+        raise ConfigurationError("this is no base64")
     try:
         plain = text.strip().rstrip("=").translate({ord("-"): "+", ord("_"): "/"}).encode("ascii")
         return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
-    except (AttributeError, ValueError):
+    except binascii.Error:
         raise ConfigurationError("this is no base64") from None

@@ -106,7 +106,6 @@ def read_private(path: Path) -> str:
         raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
     if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
         raise ConfigurationError(f"{path}: others may read or change it; chmod 600 it, and make new keys if they did")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{path}: is no text") from None
+    if not data.isascii():  # keys and comments are; the error of decoding something else would hold it
+        raise ConfigurationError(f"{path}: is no text of ASCII characters")
+    return data.decode("ascii")

@@ -6,7 +6,7 @@ import random
 import sqlite3
 from enum import StrEnum
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -120,6 +120,9 @@ def commit_failure(error: DBAPIError) -> Exception:
 def spoken(error: Exception) -> Exception:
     """Return ``error`` in tradecore's words where it has some, else as it is."""
     if isinstance(error, TradeCoreError):
+        return error
+    if isinstance(error, StatementError) and isinstance(error.orig, TradeCoreError):
+        error.params = None  # one of ours refused a value, which may have been a secret on its way to a sealed column
         return error
     if isinstance(error, StaleDataError):
         return StaleVersion()

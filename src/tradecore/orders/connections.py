@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -109,18 +110,20 @@ def broker_of(connection: BrokerConnection, *, live: bool = False) -> Broker:
     if connection.credentials is None:
         raise ConfigurationError(f"{name} has no credentials: keep_credentials() puts them there")
     make: Any = found[connection.broker].load()
-    try:
-        broker: Broker = make(**_fields(connection.credentials.open()), live=live, account=account_of(connection))
-    except TypeError:
-        raise ConfigurationError(f"{name}: {connection.broker} does not take credentials with these fields") from None
+    fields = _fields(connection.credentials.open())
+    broker: Broker | None = None
+    if fields is not None:
+        with suppress(TypeError):
+            broker = make(**fields, live=live, account=account_of(connection))
+    if broker is None:
+        raise ConfigurationError(f"{name}: {connection.broker} does not take credentials with these fields")
     return broker
 
 
-def _fields(text: str) -> dict[str, str]:
+def _fields(text: str) -> dict[str, str] | None:
     try:
         fields = json.loads(text)
-    except ValueError:
-        raise TypeError from None  # its own message holds the text
-    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
-        raise TypeError
-    return fields
+    except ValueError:  # which holds the text, and must be nobody's context
+        return None
+    right = isinstance(fields, dict) and all(isinstance(value, str) for value in fields.values())
+    return fields if right else None

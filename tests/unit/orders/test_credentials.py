@@ -93,7 +93,8 @@ def test_credentials_that_are_none_are_refused_without_being_repeated(db, text):
     assert "alpaca does not take credentials with these fields" in str(error)
     while error is not None:
         assert FIELDS["secret"] not in repr(error) + str(error)
-        error = error.__cause__
+        assert FIELDS["secret"] not in str(vars(error))
+        error = error.__cause__ or error.__context__
 
 
 def test_what_is_missing_is_said(db):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...crypto import Keyring, key_id_of
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST", "Place", "Sealed", "boxed", "opened"]
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 MOST = 45_000
 """Bytes of UTF-8 in a sealed value: its token fits into MySQL's TEXT."""
 
@@ -66,11 +68,9 @@ class Sealed:
         """
         if not isinstance(text, str):
             raise TypeError(f"what is sealed is text, not {type(text).__name__}")
-        try:
-            size = len(text.encode())
-        except UnicodeEncodeError:
-            raise ValueError("what is sealed has no lone surrogates") from None  # the cause would hold the text
-        if size > MOST:
+        if _SURROGATE.search(text):  # sought, not caught: the error of encoding it would hold the text
+            raise ValueError("what is sealed has no lone surrogates")
+        if (size := len(text.encode())) > MOST:
             raise ValueError(f"what is sealed has {MOST:,} bytes at most; this has {size:,}")
         self._text, self._token, self._ring, self._place, self._outgoing = str(text), None, None, None, False
 
@@ -153,10 +153,19 @@ def opened(ring: Keyring | None, token: Any, place: Place) -> str:
                 f"key {key_id} is not here: the Database was given no keyring",
                 details=[{"code": "KEY_MISSING", "key_id": key_id}],
             )
-        return ring.open(token, place.parts).decode()
+        opened_bytes = ring.open(token, place.parts)
     except (KeyMissing, DecryptionFailed) as error:
         where = {"table": place.table, "column": place.column, "row": ", ".join(place.parts[2:])}
         details: Sequence[Any] = error.details or [{"code": error.code}]
         raise type(error)(f"{place}: {error.message}", details=[{**one, **where} for one in details]) from None
-    except UnicodeDecodeError:
-        raise DecryptionFailed(f"{place}: what was sealed is no text") from None
+    text = _text_of(opened_bytes)
+    if text is None:
+        raise DecryptionFailed(f"{place}: what was sealed is no text")
+    return text
+
+
+def _text_of(data: bytes) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:  # which holds the data, and must be nobody's context
+        return None
