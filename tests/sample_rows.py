@@ -27,7 +27,7 @@ from tradecore.db import (
     UtcDateTime,
     id_at,
 )
-from tradecore.db.sealing.box import Place
+from tradecore.db.sealing.box import Place, Stand
 from tradecore.db.soft_delete import WITH_DELETED
 from tradecore.models import Base
 
@@ -36,7 +36,7 @@ BEFORE, AFTER = datetime(2026, 1, 5, 14, 30, 0, 123456, tzinfo=UTC), datetime(20
 _SHAPED = {Email: "ada@example.org", IpAddress: "192.0.2.7", Currency: "USD", TimeZone: "America/New_York"}
 _SHAPED |= {TimeOfDay: "21:30", UtcDateTime: BEFORE, ExactDecimal: Decimal("1.5"), Boolean: True, Json: {"a": [1]}}
 _SHAPED |= {Date: date(2026, 1, 5)}
-_PLACE = Place("any", "any", ("any", "any"))
+_PLACE = Place(Stand.of("any", "any", "any"), ())
 _SHAPED |= {SealedText: Sealed("s3cret").sealed_for(Keyring([Key(bytes(range(32)))]), _PLACE)}
 
 

@@ -16,7 +16,7 @@ from .ciphers import NONCE, Algorithm
 from .entries import read_entries
 from .keys import Key, KeyState
 from .providers import KeyProvider, read_private
-from .token import HEAD, bound, head_of, packed, parts_of, unpacked
+from .token import HEAD, head_of, packed, parts_of, place_of, unpacked
 
 __all__ = ["BUDGET", "Keyring"]
 
@@ -52,7 +52,6 @@ class Keyring:
         "algorithm",
         "keys",
         "primary",
-        "sealed",
     )
 
     def __init__(
@@ -85,7 +84,6 @@ class Keyring:
         self._limit = _ENOUGH if self.algorithm is Algorithm.XAES_256_GCM else budget
         self._warn_at = max(1, self._limit // 2)
         self._count = itertools.count(1)  # next() of it is one step, whatever the threads
-        self.sealed = 0
 
     @classmethod
     def from_text(
@@ -152,12 +150,15 @@ class Keyring:
             ConfigurationError: the primary key has sealed as many values as it may.
             ValueError: for a place without parts.
         """
-        aad = bound(self._head, context)
-        self.sealed = count = next(self._count)
+        return self.seal_at(place_of(context), value)
+
+    def seal_at(self, place: bytes, value: bytes) -> str:
+        """Return ``value`` as a token for a place that :func:`~tradecore.crypto.token.place_of` spelled."""
+        count = next(self._count)
         if count >= self._warn_at:
             self._watch(count)
-        nonce = os.urandom(self._nonce)
-        return packed(self._head + nonce + self._encrypt(nonce, value, aad))
+        nonce, head = os.urandom(self._nonce), self._head
+        return packed(head + nonce + self._encrypt(nonce, value, head + place))
 
     def open(self, token: str, context: Sequence[str]) -> bytes:
         """Return what was sealed.
@@ -166,12 +167,15 @@ class Keyring:
             KeyMissing: its key is not on the ring; nothing is lost, put the key back.
             DecryptionFailed: it is damaged, or was sealed for another place.
         """
+        return self.open_at(place_of(context), token)
+
+    def open_at(self, place: bytes, token: str) -> bytes:
+        """Return what was sealed for a place that :func:`~tradecore.crypto.token.place_of` spelled."""
         raw = unpacked(token)
         head = raw[:HEAD]
         decrypt, ends = self._openers.get(head) or self._opener(raw)
-        aad = bound(head, context)
         try:
-            return decrypt(raw[HEAD:ends], raw[ends:], aad)
+            return decrypt(raw[HEAD:ends], raw[ends:], head + place)
         except (InvalidTag, ValueError):  # the latter of a nonce that was cut
             raise self._damaged(raw) from None
 

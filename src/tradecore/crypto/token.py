@@ -18,7 +18,18 @@ from collections.abc import Sequence
 from ..errors import DecryptionFailed
 from .ciphers import NONCE, Algorithm
 
-__all__ = ["HEAD", "MARK", "PREFIX", "bound", "head_of", "is_token", "key_id_of", "length_prefixed", "mark", "packed"]
+__all__ = [
+    "HEAD",
+    "MARK",
+    "PREFIX",
+    "head_of",
+    "is_token",
+    "key_id_of",
+    "length_prefixed",
+    "mark",
+    "packed",
+    "place_of",
+]
 
 PREFIX = "tc1."
 VERSION = 1
@@ -48,16 +59,18 @@ _LABEL = length_prefixed(["tradecore.seal.1"])
 _START = PREFIX.encode()
 
 
-def bound(head: bytes, context: Sequence[str]) -> bytes:
-    """Return what is authenticated beside the value: the token's head and its place.
+def place_of(context: Sequence[str]) -> bytes:
+    """Return what is authenticated beside a token's head: the place the value belongs to.
 
     Raises:
         ValueError: for a place without parts, or one whose parts are not text.
     """
-    if not context or isinstance(context, str):
+    if not context or context.__class__ is str:
         raise ValueError("a value is sealed for a place: give its parts, such as (table, column, row)")
     try:
-        return head + _LABEL + length_prefixed(context)
+        return _LABEL + b"".join([_LENGTHS[len(data := part.encode())] + data for part in context])
+    except IndexError:
+        return _LABEL + length_prefixed(context)  # with a part that is longer than most
     except (AttributeError, TypeError, UnicodeEncodeError):
         raise ValueError("the parts of a place are text") from None
 

@@ -131,8 +131,8 @@ def test_a_box_of_one_row_given_to_another_is_sealed_anew(db):
 def test_listing_opens_nothing(db, monkeypatch):
     db.run(lambda session: [planted(session) for _ in range(50)])
     opened = []
-    real = Keyring.open
-    monkeypatch.setattr(Keyring, "open", lambda *given: opened.append(1) or real(*given))
+    real = Keyring.open_at
+    monkeypatch.setattr(Keyring, "open_at", lambda *given: opened.append(1) or real(*given))
     with db.read() as session:
         rows = Credentials(session).page(limit=50).items
         assert len(rows) == 50

@@ -82,7 +82,7 @@ def test_rows_live_through_the_way_up_and_down_and_up_again(db):
 
 
 def _new_names():
-    return {table.name for table in _tables("core_0002_schedules_and_keys", "core_0003_keys", "platform_0002_the_rest")}
+    return {table.name for table in _tables("core_0002_schedules_and_keys", "core_0004_keys", "platform_0002_the_rest")}
 
 
 def _insert_beside(connection, tables, ids):

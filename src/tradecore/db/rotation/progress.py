@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, String, UniqueConstraint, select, update
+from sqlalchemy import BigInteger, Boolean, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..base import Base, Timestamped
@@ -22,7 +22,7 @@ class KeyRotation(Timestamped, Base):
 
     table_name: Mapped[str] = mapped_column(ExactString(100))
     column_name: Mapped[str] = mapped_column(ExactString(100))
-    key_id: Mapped[str] = mapped_column(String(8))
+    key_id: Mapped[str] = mapped_column(ExactString(8))
     cursor: Mapped[list[Any] | None] = mapped_column(Json)
     rows: Mapped[int] = mapped_column(BigInteger)
     done: Mapped[bool] = mapped_column(Boolean)

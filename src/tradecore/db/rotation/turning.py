@@ -94,7 +94,7 @@ def turn(
             failures.append(failure_of(column, stored, error))
             continue
         change = {f"key_{place}": value for place, value in enumerate(stored.key)}
-        change |= {"old_token": stored.token, "new_token": ring.seal(text.encode(), stored.place.parts)}
+        change |= {"old_token": stored.token, "new_token": ring.seal_at(stored.place.spelled, text.encode())}
         if column.index_column is not None:
             change["new_index"] = column.indexed(ring, text)
         changes.append(change)

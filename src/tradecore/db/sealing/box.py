@@ -6,35 +6,65 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...crypto import Keyring, key_id_of
+from ...crypto.token import length_prefixed, place_of
 from ...errors import ConfigurationError, DecryptionFailed, KeyMissing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MOST", "Place", "Sealed", "boxed", "opened"]
+__all__ = ["MOST", "Place", "Sealed", "Stand", "boxed", "opened"]
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 MOST = 45_000
 """Bytes of UTF-8 in a sealed value: its token fits into MySQL's TEXT."""
 
 
-class Place(NamedTuple):
-    """Where a sealed value stands.
+class Stand(NamedTuple):
+    """A sealed column, as far as its values are bound to it.
 
     Attributes:
         table: the table's name, for people.
         column: the column's name.
-        parts: what the value is bound to: the context, the column, and what names the row.
+        context: what the values are.
+        spelled: context and column, as they are authenticated.
     """
 
     table: str
     column: str
-    parts: tuple[str, ...]
+    context: str
+    spelled: bytes
+
+    @classmethod
+    def of(cls, table: str, column: str, context: str) -> Stand:
+        """Return the stand of a column."""
+        return cls(table, column, context, place_of((context, column)))
+
+
+class Place(NamedTuple):
+    """Where a sealed value stands.
+
+    Attributes:
+        stand: the column.
+        row: what names the row there; empty where values are bound to the column only.
+    """
+
+    stand: Stand
+    row: tuple[Any, ...]
+
+    @property
+    def spelled(self) -> bytes:
+        """What the value is bound to: the context, the column, and what names the row."""
+        return self.stand.spelled + length_prefixed([str(value) for value in self.row])
+
+    @property
+    def details(self) -> dict[str, str]:
+        """The place as an error tells it."""
+        return {"table": self.stand.table, "column": self.stand.column, "row": ", ".join(map(str, self.row))}
 
     def __str__(self) -> str:
         """Spell it: ``credentials.secret of row 7``."""
-        row = ", ".join(self.parts[2:])
-        return f"{self.table}.{self.column}{f' of row {row}' if row else ''}"
+        row = ", ".join(map(str, self.row))
+        return f"{self.stand.table}.{self.stand.column}{f' of row {row}' if row else ''}"
 
 
 class Sealed:
@@ -100,7 +130,7 @@ class Sealed:
         """Return a box that may be written to ``place``; sealed anew unless it came from there."""
         token = self._token
         if token is None or self._place != place:
-            token = ring.seal(self.open().encode(), place.parts)
+            token = ring.seal_at(place.spelled, self.open().encode())
         made = boxed(token)
         made._ring, made._place, made._outgoing = ring, place, True
         return made
@@ -153,11 +183,10 @@ def opened(ring: Keyring | None, token: Any, place: Place) -> str:
                 f"key {key_id} is not here: the Database was given no keyring",
                 details=[{"code": "KEY_MISSING", "key_id": key_id}],
             )
-        opened_bytes = ring.open(token, place.parts)
+        opened_bytes = ring.open_at(place.spelled, token)
     except (KeyMissing, DecryptionFailed) as error:
-        where = {"table": place.table, "column": place.column, "row": ", ".join(place.parts[2:])}
         details: Sequence[Any] = error.details or [{"code": error.code}]
-        raise type(error)(f"{place}: {error.message}", details=[{**one, **where} for one in details]) from None
+        raise type(error)(f"{place}: {error.message}", details=[{**one, **place.details} for one in details]) from None
     text = _text_of(opened_bytes)
     if text is None:
         raise DecryptionFailed(f"{place}: what was sealed is no text")

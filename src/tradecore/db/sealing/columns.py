@@ -17,7 +17,7 @@ from sqlalchemy.types import TypeEngine
 from ...crypto import Keyring, blind_index, normal
 from ...errors import ConfigurationError
 from ..pages.parsing import kind_of
-from .box import Place, Sealed, boxed
+from .box import Place, Sealed, Stand, boxed
 
 __all__ = ["SealedColumn", "SealedText", "columns_of", "sealed", "sealed_equals"]
 
@@ -149,7 +149,7 @@ class SealedColumn:
         table: the table it stands in.
         column: the column.
         key: the attribute's name.
-        context: what its values are bound to beside column and row.
+        stand: what its values are bound to beside their row.
         bind: the names of the attributes that name the row.
         bound: their columns.
         index: the name of the attribute with the blind index.
@@ -160,7 +160,7 @@ class SealedColumn:
     table: Table
     column: Column[Any]
     key: str
-    context: str
+    stand: Stand
     bind: tuple[str, ...]
     bound: tuple[Column[Any], ...]
     index: str | None
@@ -182,11 +182,11 @@ class SealedColumn:
                 f"{self} is bound to {', '.join(self.bind)}, which is not known before "
                 "the row is inserted: set it, bind the column to another attribute, or to none (bind=None)"
             )
-        return Place(self.table.name, self.column.name, (self.context, self.column.name, *map(str, row)))
+        return Place(self.stand, tuple(row))
 
     def indexed(self, ring: Keyring, text: str, key_id: str | None = None) -> str:
         """Return the blind index of a text in this column."""
-        return blind_index(ring, self.normalize(text), self.context, self.column.name, key_id=key_id)
+        return blind_index(ring, self.normalize(text), self.stand.context, self.column.name, key_id=key_id)
 
 
 def columns_of(mapper: Mapper[Any]) -> tuple[SealedColumn, ...]:
@@ -222,7 +222,8 @@ def _column_of(mapper: Mapper[Any], key: str, column: Column[Any]) -> SealedColu
     _alone(table, column, context)
     bound = tuple(columns[attribute] for attribute in bind)
     index = columns[declared.index] if declared.index is not None else None
-    return SealedColumn(table, column, key, context, bind, bound, declared.index, index, declared.normalize)
+    stand = Stand.of(table.name, column.name, context)
+    return SealedColumn(table, column, key, stand, bind, bound, declared.index, index, declared.normalize)
 
 
 def _alone(table: Table, column: Column[Any], context: str) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, event, inspect
-from sqlalchemy.orm import Mapper, QueryContext, Session, object_session
+from sqlalchemy.orm import InstanceState, Mapper, QueryContext, Session, object_session
 
 from ...crypto import Keyring
 from ...errors import ConfigurationError
-from .box import Sealed
+from .box import Place, Sealed
 from .columns import SealedColumn, columns_of
 
 __all__ = ["KEYRING", "ring_of", "seal_rows", "with_indexes"]
@@ -40,8 +40,8 @@ def _configured(mapper: Mapper[Any], kind: type[Any]) -> None:
     if not columns:
         return
     rows = _Rows(columns)
-    event.listen(kind, "load", rows.read)
-    event.listen(kind, "refresh", rows.read_again)
+    event.listen(kind, "load", rows.read, raw=True)  # raw: handed the state, which is what is at hand
+    event.listen(kind, "refresh", rows.read_again, raw=True)
     event.listen(mapper, "before_insert", rows.insert)
     event.listen(mapper, "before_update", rows.update)
     event.listen(mapper, "after_insert", rows.written)
@@ -61,13 +61,13 @@ class _Rows:
     def __init__(self, columns: Sequence[SealedColumn]) -> None:
         self.columns = columns
 
-    def read(self, row: Any, context: QueryContext) -> None:
-        self._settle(row.__dict__, context.session)
+    def read(self, state: InstanceState[Any], context: QueryContext) -> None:
+        self._settle(state.dict, context.session)
 
-    def read_again(self, row: Any, context: QueryContext | None, _names: Any) -> None:
-        session = object_session(row) if context is None else context.session  # None: after an update() in bulk
+    def read_again(self, state: InstanceState[Any], context: QueryContext | None, _names: Any) -> None:
+        session = state.session if context is None else context.session  # None: after an update() in bulk
         if session is not None:
-            self._settle(row.__dict__, session)
+            self._settle(state.dict, session)
 
     def _settle(self, values: dict[str, Any], session: Session) -> None:
         ring = session.info.get(KEYRING)
@@ -75,9 +75,9 @@ class _Rows:
             box = values.get(column.key)
             if box is None or box._place is not None or box._text is not None:
                 continue
-            named = [values.get(name) for name in column.bind]
-            if None not in named:  # else it was not read along, and the box says so when it is opened
-                box._ring, box._place = ring, column.place(named)
+            row = tuple([values.get(name) for name in column.bind])
+            if None not in row:  # else it was not read along, and the box says so when it is opened
+                box._ring, box._place = ring, Place(column.stand, row)
 
     def insert(self, _mapper: Any, _connection: Connection, row: Any) -> None:
         self._seal(row, [column for column in self.columns if row.__dict__.get(column.key) is not None])

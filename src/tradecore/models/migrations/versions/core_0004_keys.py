@@ -1,6 +1,6 @@
 """How far the rotation of each sealed column has come."""
 
-from sqlalchemy import BigInteger, Boolean, Column, MetaData, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, MetaData, Table, UniqueConstraint
 
 from tradecore.db.base import NAMING
 from tradecore.db.types import ExactString, Json, UtcDateTime
@@ -19,7 +19,7 @@ Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("table_name", ExactString(100), nullable=False),
     Column("column_name", ExactString(100), nullable=False),
-    Column("key_id", String(8), nullable=False),
+    Column("key_id", ExactString(8), nullable=False),
     Column("cursor", Json),
     Column("rows", BigInteger, nullable=False),
     Column("done", Boolean, nullable=False),
