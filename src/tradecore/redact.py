@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MASK", "redact", "redact_text"]
+__all__ = ["MASK", "is_secret_name", "redact", "redact_text"]
 
 MASK = "***"
 
@@ -29,6 +29,11 @@ _SECRET_TEXT = re.compile(
     """,
     re.DOTALL,
 )
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether values of this name are masked."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def redact_text(text: str) -> str:

@@ -37,7 +37,9 @@ class AuditEntry(Partitioned, Base):
         old_value: what changed keys held before, redacted.
         new_value: what they hold now, redacted.
         tx: the transaction it belongs to.
-        mac: the row's seal, where sealing is on.
+        mac: made by whoever wrote the row, where there is a key ring; none on rows that the database made itself.
+        personal: values that were declared personal, ``{"old": ..., "new": ...}``; erased without breaking the chain,
+            and so are ``ip_address`` and ``user_agent``.
     """
 
     __tablename__ = "tc_audit_log"
@@ -64,3 +66,4 @@ class AuditEntry(Partitioned, Base):
     request_id: Mapped[str | None] = mapped_column(String(128))
     tx: Mapped[str | None] = mapped_column(String(64))
     mac: Mapped[str | None] = mapped_column(String(64))
+    personal: Mapped[Any | None] = mapped_column(Json)

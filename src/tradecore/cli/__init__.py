@@ -20,6 +20,7 @@ COMMANDS = {
     "simulate": ("simulate", "serve a simulated broker on loopback"),
     "worker": ("worker", "run a worker process of its own"),
     "orders": ("orders", "see what is stuck, and fix it safely"),
+    "audit": ("audit", "verify the audit log, show what was done to a thing, export it, let old events go"),
     "db": ("db", "upgrade, show or check the database's schema; see to its partitions; adopt one"),
     "import": ("imports", "bring trades in from a CSV file"),
     "keys": ("keys", "make keys, see which values need which, seal everything anew, open everything once"),

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
 
+from ..audit import Sealing
 from ..brokers import AsyncBrokerClient, Broker
 from ..clock import Clock
 from ..context import bind, current_context
@@ -27,6 +28,7 @@ from ._performers import async_performer
 from ._plan import Plan, Runtime, checked, clients_of, not_open, one_ring
 from ._probes import probes
 from ._roster import Roster
+from .sealing import AsyncSealing
 from .worker import AsyncWorker
 
 __all__ = ["AsyncTradeCore"]
@@ -53,6 +55,7 @@ class AsyncTradeCore:
         limits: how large a signal may be.
         hooks: told what happened, after it was committed.
         setup_schema: whether :meth:`open` upgrades the database's schema first; for scripts and tests.
+        audit: how the audit log is sealed while the worker runs.
 
     Raises:
         ConfigurationError: listing everything that is wrong at once.
@@ -72,6 +75,7 @@ class AsyncTradeCore:
         limits: PayloadLimits | None = None,
         hooks: Hooks | None = None,
         setup_schema: bool = False,
+        audit: Sealing | None = None,
     ) -> None:
         """Check the arguments; nothing is opened yet."""
         self._plan = Plan.of(route=route, tenant=tenant, clock=clock, settings=settings, limits=limits, hooks=hooks)
@@ -88,6 +92,8 @@ class AsyncTradeCore:
         self._setup_schema = setup_schema
         self._perform = async_performer(self.db, clients, self.clock, self.hooks, lambda: self.db.platform)
         self._worker: AsyncWorker | None = None
+        self._sealing: AsyncSealing | None = None
+        self._audit = audit or Sealing()
         self._open = False
         self.draining = False
         self._opening: asyncio.Lock | None = None
@@ -240,12 +246,18 @@ class AsyncTradeCore:
         if self._worker is None:
             self._worker = AsyncWorker(self._runtime, self.run, concurrency=concurrency, poll=poll)
             self._worker.start()
+            if self._audit.enabled:
+                self._sealing = AsyncSealing(self._audit, self.clock, self._runtime.owner, self.run)
+                self._sealing.start()
 
     async def stop_worker(self, timeout: float = 30.0) -> None:
-        """Let running steps finish, for at most ``timeout`` real seconds, and stop."""
+        """Let running steps finish, for at most ``timeout`` real seconds, seal the audit log, and stop."""
         worker, self._worker = self._worker, None
         if worker is not None:
             await worker.stop(timeout)
+        sealing, self._sealing = self._sealing, None
+        if sealing is not None:  # after the worker: its last steps leave events too
+            await sealing.stop(timeout)
 
     def _nudge(self) -> None:
         if self._worker is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
 
+from ..audit import Sealing
 from ..brokers import Broker, BrokerClient
 from ..clock import Clock
 from ..context import bind, current_context
@@ -26,6 +27,7 @@ from ._performers import performer
 from ._plan import Plan, Runtime, checked, clients_of, not_open, one_ring
 from ._probes import probes
 from ._roster import Roster
+from .sealing import BackgroundSealing
 from .worker import Worker
 
 __all__ = ["TradeCore"]
@@ -52,6 +54,7 @@ class TradeCore:
         limits: how large a signal may be.
         hooks: told what happened, after it was committed.
         setup_schema: whether :meth:`open` upgrades the database's schema first; for scripts and tests.
+        audit: how the audit log is sealed while the worker runs.
 
     Raises:
         ConfigurationError: listing everything that is wrong at once.
@@ -71,6 +74,7 @@ class TradeCore:
         limits: PayloadLimits | None = None,
         hooks: Hooks | None = None,
         setup_schema: bool = False,
+        audit: Sealing | None = None,
     ) -> None:
         """Check the arguments; nothing is opened yet."""
         self._plan = Plan.of(route=route, tenant=tenant, clock=clock, settings=settings, limits=limits, hooks=hooks)
@@ -87,6 +91,8 @@ class TradeCore:
         self._setup_schema = setup_schema
         self._perform = performer(self.db, clients, self.clock, self.hooks, lambda: self.db.platform)
         self._worker: Worker | None = None
+        self._sealing: BackgroundSealing | None = None
+        self._audit = audit or Sealing()
         self._open = False
         self.draining = False
         self._opening = threading.Lock()
@@ -231,12 +237,18 @@ class TradeCore:
         if self._worker is None:
             self._worker = Worker(self._runtime, self.run, concurrency=concurrency, poll=poll)
             self._worker.start()
+            if self._audit.enabled:
+                self._sealing = BackgroundSealing(self._audit, self.clock, self._runtime.owner, self.run)
+                self._sealing.start()
 
     def stop_worker(self, timeout: float = 30.0) -> None:
-        """Let running steps finish, for at most ``timeout`` real seconds, and stop."""
+        """Let running steps finish, for at most ``timeout`` real seconds, seal the audit log, and stop."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.stop(timeout)
+        sealing, self._sealing = self._sealing, None
+        if sealing is not None:  # after the worker: its last steps leave events too
+            sealing.stop(timeout)
 
     def _nudge(self) -> None:
         if self._worker is not None:

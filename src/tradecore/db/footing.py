@@ -47,7 +47,7 @@ _COUNTER = "ids/next-node"
 
 
 def take_node(session: Session, holder: str) -> int | None:
-    """Lease one of the 1,024 node numbers for an hour; None where the database has no lease table.
+    """Lease one of the 1,023 node numbers for an hour; None where the database has no lease table.
 
     Numbers are handed out in rotation, not lowest first: a process that died may have minted ahead of its clock, and
     its number comes round again only after a thousand others.
@@ -65,7 +65,7 @@ def take_node(session: Session, holder: str) -> int | None:
         if acquire_at(session, name, holder, _NODE_TTL, moment) is not None:
             _count(session, number, moment, first=counter is None)
             return number % NODES
-    raise RuntimeError("all 1,024 id nodes of this database are leased")
+    raise RuntimeError("all 1,023 id nodes of this database are leased")
 
 
 def _count(session: Session, number: int, moment: datetime, *, first: bool) -> None:

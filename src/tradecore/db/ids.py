@@ -12,9 +12,12 @@ from ..clock import Clock
 from .base import MINT
 from .timeline import EPOCH, LOW_BITS, MILLISECOND, NODE_BITS, SEQUENCE_BITS, id_at, time_of
 
-__all__ = ["NODES", "Mint", "historic_id", "id_at", "new_id", "time_of"]
+__all__ = ["NODES", "SQL_NODE", "Mint", "historic_id", "id_at", "id_in_sql", "new_id", "time_of"]
 
-NODES = 1 << NODE_BITS
+SQL_NODE = (1 << NODE_BITS) - 1
+"""The node of ids that a database mints itself, in triggers; no process leases it."""
+
+NODES = SQL_NODE
 _SEQUENCES = 1 << SEQUENCE_BITS
 
 
@@ -56,6 +59,22 @@ class Mint:
                 if self._sequence == _SEQUENCES:
                     self._milliseconds, self._sequence = self._milliseconds + 1, 0
             return (((self._milliseconds << NODE_BITS) | self.node) << SEQUENCE_BITS) | self._sequence
+
+    def stretch(self, many: int) -> int:
+        """Take ``many`` ids at once, for a statement that mints them in SQL: :func:`id_in_sql` spells each."""
+        milliseconds = (self._clock.now() - EPOCH) // MILLISECOND
+        with self._lock:
+            last = -1 if self._milliseconds is None else (self._milliseconds << SEQUENCE_BITS) | self._sequence
+            start = max(milliseconds << SEQUENCE_BITS, last + 1)
+            end = start + many - 1
+            self._milliseconds, self._sequence = end >> SEQUENCE_BITS, end & (_SEQUENCES - 1)
+            return start
+
+
+def id_in_sql(ordinal: str, node: int) -> str:
+    """Return the SQL for the id of a place in a stretch; the same on SQLite, PostgreSQL and MySQL."""
+    low = f"(({ordinal}) & {_SEQUENCES - 1})"
+    return f"(((({ordinal}) >> {SEQUENCE_BITS}) << {LOW_BITS}) | {node << SEQUENCE_BITS} | {low})"
 
 
 def new_id(session: Session) -> int:

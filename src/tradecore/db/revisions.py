@@ -13,12 +13,12 @@ VERSION_TABLE = "tc_alembic_version"
 # Every revision of each branch, oldest first; a test compares with the files. Kept here so that opening a database
 # does not load Alembic.
 REVISIONS: dict[str, tuple[str, ...]] = {
-    "core": ("core_0001", "core_0002", "core_0003", "core_0004"),
+    "core": ("core_0001", "core_0002", "core_0003", "core_0004", "core_0005"),
     "platform": ("platform_0001", "platform_0002", "platform_0003"),
 }
 
 # What stands below each revision of the platform: Alembic keeps no row for what another row depends on.
-RESTS_ON = {"platform_0001": "core_0001", "platform_0002": "core_0002", "platform_0003": "core_0004"}
+RESTS_ON = {"platform_0001": "core_0001", "platform_0002": "core_0002", "platform_0003": "core_0005"}
 
 
 def rows_of(connection: Connection) -> tuple[str, ...]:

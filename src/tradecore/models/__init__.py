@@ -1,6 +1,6 @@
 """The schema: core tables (``tc_*``) that any service can use, and the trading platform's own."""
 
-from ..audit import AuditEntry
+from ..audit import AuditCheckpoint, AuditEntry, AuditLeaf, AuditSeal
 from ..db import Base, Lease
 from ..db.rotation import KeyRotation
 from .billing import BillingSubscription, Payment, SubscriptionTierRecord
@@ -53,7 +53,10 @@ from .strategies import (
 __all__ = [
     "NO_FOREIGN_KEY",
     "AdjustmentType",
+    "AuditCheckpoint",
     "AuditEntry",
+    "AuditLeaf",
+    "AuditSeal",
     "Base",
     "BatchStatus",
     "Benchmark",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ..audit import Audited
 from ..db import Base, Currency, EnumString, ExactString, Timestamped, Words
 from ..db.constraints import at_least_zero, in_order
 from .columns import Amount, Key64, link, to_many, to_one
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["BillingSubscription", "Payment", "SubscriptionTierRecord"]
 
 
-class SubscriptionTierRecord(Timestamped, Base):
+class SubscriptionTierRecord(Audited, Timestamped, Base):
     """What can be bought, and what it allows; no limit is None."""
 
     __tablename__ = "subscription_tiers"
+    __audit_as__ = "subscription_tier"
     __table_args__ = (
         *at_least_zero("price_monthly_cents", "price_yearly_cents", whole=True),
         *at_least_zero("max_strategies", "max_broker_connections", whole=True),
@@ -42,10 +44,11 @@ class SubscriptionTierRecord(Timestamped, Base):
     active: Mapped[bool] = mapped_column(default=True)
 
 
-class BillingSubscription(Timestamped, Base):
+class BillingSubscription(Audited, Timestamped, Base):
     """A tier bought by a user. The payer's own id of it is unique, so that a message told twice is one row."""
 
     __tablename__ = "billing_subscriptions"
+    __audit_as__ = "billing_subscription"
     __table_args__ = (
         Index(None, "user_id", "status"),
         *in_order("period_start_at", "period_end_at"),

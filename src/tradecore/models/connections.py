@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Mapped, mapped_column, validates
 
+from ..audit import Audited
 from ..db import Base, EnumString, ExactString, Sealed, SoftDeleted, Timestamped, Words, sealed
 from ..db.constraints import at_least_zero, positive
 from ..db.soft_delete import live_unique
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["BrokerConnection", "RoutingRule"]
 
 
-class BrokerConnection(SoftDeleted, Timestamped, Base):
+class BrokerConnection(Audited, SoftDeleted, Timestamped, Base):
     """An account at a broker. Without a user it is the house's, and its name is unique among those that live.
 
     What opens it at the broker is sealed: ``credentials`` are JSON, the fields its adapter takes.
@@ -34,6 +35,8 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
     """
 
     __tablename__ = "broker_connections"
+    __audit_as__ = "broker_connection"
+    __audit_shown__ = ("token_expires_at",)
 
     user_id: Mapped[int | None] = link("users", "CASCADE")
     broker: Mapped[Key40]
@@ -62,10 +65,11 @@ class BrokerConnection(SoftDeleted, Timestamped, Base):
         return checked_name(value, field=key)
 
 
-class RoutingRule(SoftDeleted, Timestamped, Base):
+class RoutingRule(Audited, SoftDeleted, Timestamped, Base):
     """Which signals become orders at a connection: of one strategy or of any, in one direction or both."""
 
     __tablename__ = "routing_rules"
+    __audit_as__ = "routing_rule"
     __table_args__ = (
         *positive("quantity_multiplier", "max_position_size"),
         *at_least_zero("max_daily_loss_cents", whole=True),

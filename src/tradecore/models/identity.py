@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ..audit import Audited
 from ..db import Base, Email, EnumString, ExactString, Timestamped, TimeZone
 from ..db.constraints import at_least_zero
 from .columns import Amount, Name, link, to_many, to_one
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["User", "UserPreferences"]
 
 
-class User(Timestamped, Base):
+class User(Audited, Timestamped, Base):
     """A person, or the host's account for one."""
 
     __tablename__ = "users"
+    __audit_as__ = "user"
+    __audit_personal__ = ("name", "email", "external_id")
     __table_args__ = (
         *at_least_zero("starting_capital_cents", "account_size_cents", whole=True),
         *at_least_zero("risk_percentage"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ..audit import Audited
 from ..db import Base, EnumString, ExactString, Timestamped, Words
 from ..db.constraints import at_least_zero, in_order
 from ..trading import Direction
@@ -79,7 +80,7 @@ class ReconciliationItem(Timestamped, Base):
     order: Mapped[OrderRecord | None] = to_one("orders.OrderRecord")
 
 
-class PositionAdjustment(Timestamped, Base):
+class PositionAdjustment(Audited, Timestamped, Base):
     """A position changed otherwise than by a fill: what it was, what it became, who did it and why.
 
     Attributes:
@@ -87,6 +88,7 @@ class PositionAdjustment(Timestamped, Base):
     """
 
     __tablename__ = "position_adjustments"
+    __audit_as__ = "position_adjustment"
     __table_args__ = (*at_least_zero("before_quantity", "after_quantity", "before_price", "after_price"),)
 
     open_position_id: Mapped[int | None] = link("open_positions", "SET NULL")

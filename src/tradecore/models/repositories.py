@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, select
 
-from ..audit import AuditEntry
+from ..audit import AuditEntry, history
 from ..db import Field, Page, Query, Repository
 from ..db.partitions import during
 from ..trading.lifecycle import IN_DOUBT
@@ -306,6 +306,4 @@ class AuditTrail(Repository[AuditEntry]):
         after: str | None = None,
     ) -> Page[AuditEntry]:
         """Return a page of what was done to a thing, the latest first; one statement."""
-        where = [AuditEntry.resource_type == resource_type, AuditEntry.resource_id == str(resource_id)]
-        where += during(AuditEntry.at, since, until)
-        return self.page(*where, order_by=AuditEntry.at.desc(), limit=limit, after=after)
+        return history(self.session, resource_type, resource_id, since=since, until=until, limit=limit, after=after)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ..audit import Audited
 from ..db import Base, EnumString, Partitioned, SoftDeleted, Timestamped
 from ..db.constraints import Generated, at_least_zero, positive
 from ..trading import Direction
@@ -74,10 +75,11 @@ class OpenPosition(Timestamped, Base):
     adjustments: Mapped[list[PositionAdjustment]] = to_many("reconciliations.PositionAdjustment")
 
 
-class Trade(Partitioned, SoftDeleted, Timestamped, Base):
+class Trade(Audited, Partitioned, SoftDeleted, Timestamped, Base):
     """A closed position. Its id carries the time it was booked, an imported one's the time of its exit."""
 
     __tablename__ = "trades"
+    __audit_as__ = "trade"
     __table_args__ = (
         Index(None, "strategy_id", "entry_at", "exit_at"),
         Index(None, "is_test", "strategy_id"),

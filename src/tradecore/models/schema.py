@@ -24,6 +24,7 @@ NO_FOREIGN_KEY: dict[str, str] = {
     "subscription_tiers.stripe_monthly_price_id": _OUTSIDE,
     "subscription_tiers.stripe_product_id": _OUTSIDE,
     "subscription_tiers.stripe_yearly_price_id": _OUTSIDE,
+    "tc_audit_leaves.entry_id": "the log is partitioned, and a seal outlives the events that retention removed",
     "tc_audit_log.actor_id": "whoever acted, in the host's words; the trail outlives them",
     "tc_audit_log.request_id": "the id of a request, which is no row",
     "tc_audit_log.resource_id": "of any table or none; the trail outlives the row",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Date, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ..audit import Audited
 from ..db import Base, Currency, EnumString, ExactString, SoftDeleted, Timestamped
 from ..db.constraints import at_least_zero, in_order, positive
 from ..db.soft_delete import live_unique
@@ -33,10 +34,11 @@ __all__ = [
 ]
 
 
-class Strategy(SoftDeleted, Timestamped, Base):
+class Strategy(Audited, SoftDeleted, Timestamped, Base):
     """Something that sends signals under its symbol, which is unique among the strategies that live."""
 
     __tablename__ = "strategies"
+    __audit_as__ = "strategy"
     __table_args__ = (*positive("micro_to_mini_ratio", whole=True),)
 
     symbol: Mapped[str] = mapped_column(ExactString(100))
@@ -119,10 +121,11 @@ class UserStrategySettings(Timestamped, Base):
     strategy: Mapped[Strategy] = to_one("strategies.Strategy")
 
 
-class StrategySubscription(Timestamped, Base):
+class StrategySubscription(Audited, Timestamped, Base):
     """A user who follows a strategy."""
 
     __tablename__ = "strategy_subscriptions"
+    __audit_as__ = "strategy_subscription"
     __table_args__ = (
         UniqueConstraint("user_id", "strategy_id"),
         *positive("quantity_multiplier", "max_position_size"),

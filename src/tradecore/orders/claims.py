@@ -131,6 +131,7 @@ def _settle_without_sending(journal: Journal, why: str) -> None:
     else:
         journal.row.reject_reason = why
         journal.end(Submission.DENIED, Evidence.DENIED, {"reason": why})
+        journal.audit("order.denied", why, "denied")
 
 
 def withdraw(journal: Journal, why: str) -> None:

@@ -74,6 +74,7 @@ def found(session: Session, look: Look, order: Order, settings: JourneySettings)
     difference = _difference(journal.row, order)
     if difference is None:
         journal.acknowledge(order, {"found_by": "look"})
+        journal.audit("order.adopted", "the broker has it, as a look tells")
     elif journal.stands(Submission.UNKNOWN):
         to_review(journal, f"the broker has another order under this id: {difference}", settings)
     else:
@@ -118,11 +119,13 @@ def nothing_found(session: Session, look: Look, capabilities: Capabilities, sett
         )
     elif row.reject_code is not None:
         journal.reject(Evidence.ABSENT_AND_REFUSED, absence)
+        journal.audit("order.resolved", "the broker refused it, and shows no such order")
     elif journal.is_late:
         to_review(journal, "the broker shows no such order, and its time to send has passed", settings)
     else:
         journal.due_in(0)
         journal.move(Submission.RECORDED, Evidence.ABSENT, absence)
+        journal.audit("order.resolved", "the broker never had it: it is sent again under the same id")
 
 
 def to_review(journal: Journal, reason: str, settings: JourneySettings) -> None:
@@ -163,6 +166,7 @@ def cancel_seen(session: Session, look: Look, order: Order | None, settings: Jou
         return
     journal.row.reject_code = journal.row.reject_reason = None
     journal.acknowledge(None, {"order_status": order.broker_status if order else "not found"})
+    journal.audit("order.resolved", "the cancel took effect, or there was nothing left to cancel")
     look_at_target(journal)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import column, insert, select, table
 from sqlalchemy.orm import Session
 
-from ...audit import record
+from ...audit import AUDITED, record
 from ...db import now, only_reads
 from ...db.batches import batched
 from ...db.partitions import create_for, missing_for
@@ -90,7 +90,9 @@ def write(session: Session, rows: Sequence[TradeRow], *, dry: bool = False) -> W
     if open_rows:
         raise Conflict(f"line {open_rows[0].line} finds no free id; nothing of its batch was written")
     if wanted and not dry:
-        session.execute(insert(Trade), [_values(key, row) for key, row in wanted.items()])
+        # One event tells of the whole import, with the file's hash; one for each row would be the file again.
+        values = [_values(key, row) for key, row in wanted.items()]
+        session.execute(insert(Trade), values, execution_options={AUDITED: True})
     return Written(len(wanted), duplicates)
 
 

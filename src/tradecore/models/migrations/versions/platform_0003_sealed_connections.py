@@ -8,7 +8,7 @@ from tradecore.models.migrations.steps import add_columns, drop_columns
 revision = "platform_0003"
 down_revision = "platform_0002"
 branch_labels = None
-depends_on = "core_0004"
+depends_on = "core_0005"
 
 metadata = MetaData()
 # Table -> nullable columns that are new.

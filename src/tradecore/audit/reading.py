@@ -1,0 +1,100 @@
+"""Rows of the log as they are stored, read fast and alike on every database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Select, column, literal_column, select, table
+from sqlalchemy.sql.selectable import TableClause
+
+from .canonical import commit, instant, leaf_of
+from .events import FACTS, PERSONAL, event_for_leaf, event_for_mac
+
+__all__ = ["COLUMNS", "LEAVES", "LOG", "Stored", "stored", "stored_by_id", "unsealed"]
+
+COLUMNS: Final = (*FACTS, *PERSONAL, "mac")
+
+# Without types: what the driver gives is spelled here, and nothing is converted twice.
+LOG: TableClause = table("tc_audit_log", *(column(name) for name in COLUMNS))
+LEAVES: TableClause = table(
+    "tc_audit_leaves", *(column(name) for name in ("id", "entry_id", "hash", "salt", "commitment"))
+)
+
+_OLD, _NEW = FACTS.index("old_value"), FACTS.index("new_value")
+_MANY = len(FACTS)
+
+
+class Stored(NamedTuple):
+    """One row of the log.
+
+    Attributes:
+        id: its id.
+        facts: the values of ``FACTS``, as they are spelled.
+        personal: the values of ``PERSONAL``.
+        mac: its MAC, or None.
+    """
+
+    id: int
+    facts: list[Any]
+    personal: list[Any]
+    mac: str | None
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it holds personal values."""
+        return self.personal != [None, None, None]
+
+    def leaf(self, commitment: str | None) -> str:
+        """Return its hash."""
+        return leaf_of(event_for_leaf(self.facts, commitment))
+
+    def committed(self, salt: str) -> str:
+        """Return the commitment of its personal values."""
+        return commit(salt, self.personal)
+
+    def for_mac(self) -> bytes:
+        """Return what its MAC was made of."""
+        return event_for_mac(self.facts, self.personal)
+
+
+def _read(rows: Iterable[Sequence[Any]], parsed: bool) -> Iterator[Stored]:
+    loads = json.loads
+    for row in rows:
+        facts = list(row[:_MANY])
+        number = facts[0]
+        facts[0], facts[1] = str(number), instant(facts[1])
+        ip, agent, personal = row[_MANY : _MANY + 3]
+        if not parsed:
+            old, new = facts[_OLD], facts[_NEW]
+            facts[_OLD] = None if old is None else loads(old)
+            facts[_NEW] = None if new is None else loads(new)
+            personal = None if personal is None else loads(personal)
+        yield Stored(number, facts, [ip, agent, personal], row[_MANY + 3])
+
+
+def stored(connection: Connection, statement: Select[Any]) -> Iterator[Stored]:
+    """Yield the rows of a SELECT of :data:`COLUMNS`."""
+    return _read(connection.execute(statement), connection.dialect.name == "postgresql")
+
+
+def stored_by_id(connection: Connection, ids: Sequence[int]) -> dict[int, Stored]:
+    """Return rows by id; those that are gone are left out."""
+    if not ids:
+        return {}
+    # Spelled out: a thousand bound parameters take longer to prepare than to look up.
+    listed: Any = literal_column(f"({','.join(map(str, ids))})")
+    statement = select(*LOG.columns).where(LOG.c.id.op("IN")(listed))
+    return {row.id: row for row in stored(connection, statement)}
+
+
+def unsealed(floor: int, limit: int) -> Select[Any]:
+    """Return the statement for the rows without a leaf, oldest first, by a left join: ids commit out of order."""
+    return (
+        select(*LOG.columns)
+        .select_from(LOG.outerjoin(LEAVES, LEAVES.c.entry_id == LOG.c.id))
+        .where(LEAVES.c.id.is_(None), LOG.c.id >= floor)
+        .order_by(LOG.c.id)
+        .limit(limit)
+    )
