@@ -9,6 +9,7 @@ from .audited import Audited
 from .entries import ActorType, AuditEntry, Outcome
 from .exporting import export, history, verify_export
 from .guarding import guard
+from .handing import use_triggers
 from .keys import KeySource
 from .notes import Note
 from .recorder import record, record_now
@@ -17,6 +18,7 @@ from .retention import Erased, Retired, erase, retire
 from .sealer import Progress, Sealer, Sealing, Sink, seal, seal_async
 from .seals import AuditCheckpoint, AuditLeaf, AuditSeal
 from .statements import AUDITED
+from .triggers import install_triggers, remove_triggers
 from .verification import verify
 
 if TYPE_CHECKING:
@@ -51,13 +53,16 @@ __all__ = [
     "export",
     "guard",
     "history",
+    "install_triggers",
     "is_enforced",
     "read_notes",
     "record",
     "record_now",
+    "remove_triggers",
     "retire",
     "seal",
     "seal_async",
+    "use_triggers",
     "verify",
     "verify_export",
 ]

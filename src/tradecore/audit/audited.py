@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Table, event, inspect
-from sqlalchemy.orm import Mapper, RelationshipProperty
+from sqlalchemy.orm import Mapper, RelationshipProperty, configure_mappers
 
 from ..errors import ConfigurationError
 from ..redact import is_secret_name
@@ -72,7 +72,6 @@ class Plan:
     shown: tuple[str, ...]
     links: tuple[str, ...]
     soft: bool
-    triggers: bool = False
 
     def action(self, verb: str) -> str:
         """Return the action's name."""
@@ -101,6 +100,7 @@ def plan_of_table(table: Any) -> Plan | None:
 
 def plans() -> list[Plan]:
     """Return the plan of every audited model, by its table's name."""
+    configure_mappers()
     return sorted(_BY_TABLE.values(), key=lambda plan: plan.table.name)
 
 

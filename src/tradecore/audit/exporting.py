@@ -122,6 +122,8 @@ def verify_export(lines: Iterable[str]) -> Report:
                 seal, hashes = said, []
                 report.head, report.size = said["head"], said["first"] + said["size"] - 1
                 continue
+            if len(bytes.fromhex(said["hash"])) != 32:
+                raise ValueError("not a hash")
             hashes.append(said["hash"])
             facts = [said.get(name) for name in FACTS]
         except (ValueError, KeyError, TypeError, AttributeError):

@@ -16,21 +16,22 @@ from ..db.session import TradeSession
 from ..db.soft_delete import WITH_DELETED
 from .audited import Plan, key_of, plan_of
 from .events import macs_of
+from .handing import told_by_triggers
 from .values import MOST, Values, capped
 from .writing import Change, write
 
 __all__ = ["MOST_KEYS", "change", "kept", "values_for"]
 
 MOST_KEYS = 500
-_EXPRESSIONS = "tradecore.audit.expressions"
+_EXPRESSIONS, _GONE = "tradecore.audit.expressions", "tradecore.audit.gone"
 _UNKNOWN = (LoaderCallableStatus.NO_VALUE, LoaderCallableStatus.NEVER_SET)
 
 
 @event.listens_for(TradeSession, "before_flush")
 def _flushing(session: Session, *_: Any) -> None:
-    """Remember what an SQL expression will overwrite: once it is sent, the row has forgotten."""
+    """Remember what will be overwritten by an SQL expression or go with its row: afterwards nobody could tell."""
     expressions: dict[Any, dict[str, Any]] = {}
-    for state, plan in _with_plans(session.dirty):
+    for state, plan in _with_plans(session, session.dirty):
         row = state.dict
         found = {
             name: old
@@ -40,6 +41,12 @@ def _flushing(session: Session, *_: Any) -> None:
         if found:
             expressions[state] = found
     session.info[_EXPRESSIONS] = expressions
+    gone = [
+        (state, plan, [name for name in plan.columns if name not in state.dict and name not in state.committed_state])
+        for state, plan in _with_plans(session, session.deleted)
+        if state.key is not None
+    ]
+    session.info[_GONE] = _fetched(session, gone) if gone else {}
 
 
 @event.listens_for(TradeSession, "after_flush")
@@ -57,16 +64,16 @@ def _changes(session: Session) -> Iterator[Change]:
         yield from _deleted(session)
 
 
-def _with_plans(rows: Iterable[object]) -> Iterator[tuple[Any, Plan]]:
+def _with_plans(session: Session, rows: Iterable[object]) -> Iterator[tuple[Any, Plan]]:
     for row in rows:
         state: Any = inspect(row)
         plan = plan_of(state.mapper)
-        if plan is not None:
+        if plan is not None and not told_by_triggers(session, plan.resource):
             yield state, plan
 
 
 def _created(session: Session) -> Iterator[Change]:
-    found = list(_with_plans(session.new))
+    found = list(_with_plans(session, session.new))
     fetched = _fetched(session, ((state, plan, _left_to_the_database(state, plan)) for state, plan in found))
     values = _PerPlan(session)
     for state, plan in found:
@@ -87,7 +94,7 @@ def _left_to_the_database(state: Any, plan: Plan) -> list[str]:
 
 def _updated(session: Session) -> Iterator[Change]:
     found, expressions = [], session.info.pop(_EXPRESSIONS, {})
-    for state, plan in _with_plans(session.dirty):
+    for state, plan in _with_plans(session, session.dirty):
         was = {**state.committed_state, **expressions.get(state, {})}
         old = {name: value for name, value in was.items() if name in plan.columns}
         found.append((state, plan, old, [name for name in old if name not in state.dict]))
@@ -111,9 +118,10 @@ def _alike(old: Any, new: Any) -> bool:
 
 
 def _deleted(session: Session) -> Iterator[Change]:
-    values = _PerPlan(session)
-    for state, plan in _with_plans(session.deleted):
-        held = state.dict | {n: v for n, v in state.committed_state.items() if v not in _UNKNOWN}
+    values, unread = _PerPlan(session), session.info.pop(_GONE, {})
+    for state, plan in _with_plans(session, session.deleted):
+        known = {name: value for name, value in state.committed_state.items() if value not in _UNKNOWN}
+        held = {**state.dict, **known, **unread.get(state, {})}
         old = {name: held[name] for name in plan.columns if name in held}
         yield change(plan, "deleted", key_of(plan, state.obj()), old, None, values[plan])
 

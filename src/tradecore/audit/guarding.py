@@ -14,6 +14,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from ..db.session import TradeSession
 from ..errors import ConfigurationError
 from .audited import Plan, plan_of, plans
+from .handing import told_on
 from .statements import AUDITED, TOLD
 
 __all__ = ["Guard", "guard"]
@@ -53,7 +54,7 @@ class Guard:
     def __init__(self, strict: bool) -> None:
         """Refuse, or tell."""
         self.strict = strict
-        self._found: dict[str, tuple[str, str] | None] = {}
+        self._found: dict[str, tuple[str, str, str] | None] = {}
         self._told: set[str] = set()
 
     def __call__(
@@ -72,7 +73,9 @@ class Guard:
         if found is None:
             return
         options = context.execution_options
-        table, why = found
+        table, why, resource = found
+        if resource in told_on(connection.engine):
+            return
         if options.get(AUDITED) or (why == "changes" and self._is_flush(connection, options)):
             return
         self._speak(table, why, statement)
@@ -83,21 +86,19 @@ class Guard:
         return options.get("compiled_cache") is not None and bool(connection.info.get(TOLD))
 
     @staticmethod
-    def _judged(statement: str, compiled: Any) -> tuple[str, str] | None:
+    def _judged(statement: str, compiled: Any) -> tuple[str, str, str] | None:
         dml = getattr(compiled, "statement", None)
         if isinstance(dml, UpdateBase) and isinstance(dml.table, Table):
             names = {dml.table.name}
         else:
             names = set(_VERB.findall(statement))
         for plan in plans():
-            if plan.triggers:
-                continue
             if plan.table.name in names:
-                return plan.table.name, "changes"
+                return plan.table.name, "changes", plan.resource
             if _deletes(statement):
                 parent = next((name for name in names if name in _cascading(plan.table)), None)
                 if parent is not None:
-                    return plan.table.name, f"deletes rows of {parent}, which takes along rows of"
+                    return plan.table.name, f"deletes rows of {parent}, which takes along rows of", plan.resource
         return None
 
     def _speak(self, table: str, why: str, statement: str) -> None:

@@ -22,6 +22,7 @@ from .audited import Plan, plan_of, plan_of_table
 from .bulk import insert_from
 from .events import macs_of
 from .flushes import MOST_KEYS, change, values_for
+from .handing import told_by_triggers
 from .witnesses import COUNTED
 from .writing import Change, write
 
@@ -43,7 +44,7 @@ def _executing(state: ORMExecuteState) -> Result[Any] | None:
     if not getattr(statement, "is_dml", False) or state.execution_options.get(AUDITED):
         return None
     plan = _plan(state)
-    if plan is None or plan.triggers:
+    if plan is None or told_by_triggers(state.session, plan.resource):
         return None
     if statement.is_insert:
         return _inserted(state, plan)

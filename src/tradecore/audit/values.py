@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from ..errors import TradeCoreError
 from ..redact import MASK, is_secret_name, redact_text
 from .canonical import canonical_json, plain
 from .keys import Macs
@@ -48,7 +49,10 @@ class Values:
             return None
         if self._macs is None:
             return MASK
-        opened = _secret_of(value)
+        try:
+            opened = _secret_of(value)
+        except TradeCoreError:  # its key is not here, or it is damaged: the event is written all the same
+            return MASK
         data = opened if isinstance(opened, bytes) else canonical_json(plain(opened)).encode("ascii")
         return {"redacted": True, "fp": self._macs.digest(data)[:8].hex()}
 

@@ -79,7 +79,12 @@ def _user() -> str:
 
 
 def _database(arguments: argparse.Namespace) -> Database:
-    return Database(database_url(arguments.database))
+    url = database_url(arguments.database)
+    if not os.environ.get(VARIABLE):
+        return Database(url)
+    from ..crypto import Keyring
+
+    return Database(url, keyring=Keyring.from_env(VARIABLE))
 
 
 def _told(report: Report, as_json: bool) -> int:

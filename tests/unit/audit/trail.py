@@ -17,7 +17,6 @@ from tradecore.audit import (
     verify,
 )
 from tradecore.audit.append_only import lift
-from tradecore.audit.keys import KEYRING
 from tradecore.context import bind
 from tradecore.crypto import Key, Keyring
 from tradecore.db import Base, Database, Lease
@@ -29,11 +28,8 @@ RING = Keyring([Key.generate("primary")])
 class KeyedDatabase(Database):
     """A Database whose sessions carry a ring."""
 
-    ring = RING
-
-    @property
-    def belongings(self):
-        return super().belongings | {KEYRING: self.ring}
+    def __init__(self, url, **options):
+        super().__init__(url, **{"keyring": RING, **options})
 
 
 def made(db, *tables):
