@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from typing import Any, Final, Protocol
 
@@ -48,15 +47,14 @@ class Macs:
     def __init__(self, ring: KeySource, purpose: str) -> None:
         """Derive the primary key's; others when they are met."""
         self._ring, self._purpose = ring, purpose
-        self._made: dict[str, Any] = {}
+        self._made: dict[str, bytes] = {}
         self.key_id = str(ring.primary.id)
 
-    def _keyed(self, key_id: str) -> Any:
-        keyed = self._made.get(key_id)
-        if keyed is None:
-            key = self._ring.subkey(_LABEL, self._purpose, key_id=key_id)
-            keyed = self._made[key_id] = hmac.new(key, digestmod=hashlib.sha256)
-        return keyed.copy()
+    def _key(self, key_id: str) -> bytes:
+        key = self._made.get(key_id)
+        if key is None:
+            key = self._made[key_id] = self._ring.subkey(_LABEL, self._purpose, key_id=key_id)
+        return key
 
     def digest(self, data: bytes, key_id: str | None = None) -> bytes:
         """Return the 32 bytes.
@@ -64,10 +62,7 @@ class Macs:
         Raises:
             KeyMissing: the key is not on the ring.
         """
-        keyed = self._keyed(key_id or self.key_id)
-        keyed.update(data)
-        made: bytes = keyed.digest()
-        return made
+        return hmac.digest(self._key(key_id or self.key_id), data, "sha256")
 
     def make(self, data: bytes) -> str:
         """Return the MAC of ``data`` by the primary key: at most 64 characters."""
@@ -85,7 +80,7 @@ class Macs:
     def is_known(self, key_id: str) -> bool:
         """Whether the ring has the key."""
         try:
-            self._keyed(key_id)
+            self._key(key_id)
         except KeyMissing:
             return False
         return True

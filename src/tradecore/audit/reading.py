@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, Select, column, literal_column, select, table
 from sqlalchemy.sql.selectable import TableClause
 
-from .canonical import commit, instant, leaf_of
-from .events import FACTS, PERSONAL, event_for_leaf, event_for_mac
+from .canonical import canonical_json, commit, instant, leaf_of, spelled
+from .events import FACTS, PERSONAL
 
 __all__ = ["COLUMNS", "LEAVES", "LOG", "Stored", "stored", "stored_by_id", "unsealed"]
 
@@ -24,6 +24,7 @@ LEAVES: TableClause = table(
 
 _OLD, _NEW = FACTS.index("old_value"), FACTS.index("new_value")
 _MANY = len(FACTS)
+_NOTHING = b",null]"
 
 
 class Stored(NamedTuple):
@@ -32,12 +33,14 @@ class Stored(NamedTuple):
     Attributes:
         id: its id.
         facts: the values of ``FACTS``, as they are spelled.
+        spelled: their canonical bytes, open at the end: what a leaf is made of and what a MAC is differ there alone.
         personal: the values of ``PERSONAL``.
         mac: its MAC, or None.
     """
 
     id: int
     facts: list[Any]
+    spelled: bytes
     personal: list[Any]
     mac: str | None
 
@@ -48,7 +51,7 @@ class Stored(NamedTuple):
 
     def leaf(self, commitment: str | None) -> str:
         """Return its hash."""
-        return leaf_of(event_for_leaf(self.facts, commitment))
+        return leaf_of(self.spelled + _NOTHING if commitment is None else self.spelled + f',"{commitment}"]'.encode())
 
     def committed(self, salt: str) -> str:
         """Return the commitment of its personal values."""
@@ -56,7 +59,7 @@ class Stored(NamedTuple):
 
     def for_mac(self) -> bytes:
         """Return what its MAC was made of."""
-        return event_for_mac(self.facts, self.personal)
+        return self.spelled + b"," + canonical_json(self.personal).encode("ascii") + b"]"
 
 
 def _read(rows: Iterable[Sequence[Any]], parsed: bool) -> Iterator[Stored]:
@@ -71,7 +74,7 @@ def _read(rows: Iterable[Sequence[Any]], parsed: bool) -> Iterator[Stored]:
             facts[_OLD] = None if old is None else loads(old)
             facts[_NEW] = None if new is None else loads(new)
             personal = None if personal is None else loads(personal)
-        yield Stored(number, facts, [ip, agent, personal], row[_MANY + 3])
+        yield Stored(number, facts, spelled(facts)[:-1], [ip, agent, personal], row[_MANY + 3])
 
 
 def stored(connection: Connection, statement: Select[Any]) -> Iterator[Stored]:
