@@ -51,7 +51,9 @@ def test_what_is_written_is_what_stands_in_the_file(db, put):
     assert (trade.entry_price, trade.quantity) == (Decimal("100.25"), Decimal(2))
     assert (trade.pnl_cents, trade.commission_cents, trade.source, trade.strategy_id) == (250, 40, "csv_import", 1)
     assert (trade.direction, trade.is_test) == ("long", False)
-    noted = db.run(lambda session: session.scalars(select(AuditEntry.new_value)).one())
+    noted = db.run(
+        lambda session: session.scalars(select(AuditEntry.new_value).where(AuditEntry.resource_type == "file")).one()
+    )
     assert noted == {"name": "trades.csv", "sha256": done.sha256, "lines": 1, "imported": 1, "duplicates": 0}
 
 
