@@ -1,8 +1,8 @@
 """What sanitizing costs beside nh3 and others, what hostile text costs, and whether ordinary text comes back equal.
 
-Run: ``python benchmarks/sanitize.py [--strings N]``. Peers (bleach, justhtml, lxml-html-clean, turbohtml) are measured
-where they are installed; all get the same allow-list. Ratios are to ``nh3.Cleaner`` in the same interleaved rounds,
-of this process's own time.
+Run: ``python benchmarks/sanitize.py [--strings N] [--quick]``. Peers (bleach, justhtml, lxml-html-clean, turbohtml)
+are measured where they are installed; all get the same allow-list. Ratios are to ``nh3.Cleaner`` in the same
+interleaved rounds, of this process's own time.
 """
 
 from __future__ import annotations
@@ -197,9 +197,11 @@ def identity(count: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--strings", type=int, default=100_000)
+    parser.add_argument("--quick", action="store_true", help="one round and 1,000 strings: only to see that it runs")
     arguments = parser.parse_args()
+    ROUNDS = 1 if arguments.quick else ROUNDS
     print(f"nh3 {nh3.__version__}")
     throughput()
     leaves()
     hostile()
-    identity(arguments.strings)
+    identity(1_000 if arguments.quick else arguments.strings)
