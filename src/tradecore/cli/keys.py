@@ -13,7 +13,7 @@ from ..crypto import EnvironmentProvider, FileProvider, Key, KeyProvider, Keyrin
 from ..crypto.entries import entry_of, read_entries
 from ..crypto.providers import read_private
 from ..errors import ConfigurationError
-from ._arguments import add_database_argument, add_verb, database_url
+from ._arguments import add_database_argument, add_verb, database_url, existing_database
 
 __all__ = ["add_arguments", "execute"]
 
@@ -142,7 +142,7 @@ def _with_database(arguments: argparse.Namespace, ring: Keyring) -> int:
     from ..db.rotation import Rotation
     from .partitions import reach
 
-    with Database(database_url(arguments.database), keyring=ring) as db:
+    with Database(existing_database(arguments.database), keyring=ring) as db:
         reach(db)
         if arguments.action == "rotate":
             return _rotate(Rotation(db, batch=arguments.batch), db)
