@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from tests.flows.invariants import check
 from tests.flows.journeys import RESTING, deliver, until_there, work
+from tests.flows.wire import ACCOUNT
 from tests.flows.world import World
 
 from tradecore.trading import OrderStatus, ReplaceRequest, Submission
@@ -79,3 +81,18 @@ def test_two_orders_under_one_id_are_for_a_person():
     view = world.core.orders.get(first.client_order_id)
     assert view.submission is Submission.REVIEW
     assert len(world.sim.orders) == 2  # somebody else's doing; nothing was mended by trading
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_change_that_could_not_be_made_ready_leaves_the_way_free(times: int):
+    world, order = resting()
+    world.sim.fails(503, times=times, on="read")  # its order cannot be read, and SENDING stands already
+    change = ReplaceRequest.of(client_order_id="change".ljust(32, "0"), limit_price="101")
+    world.core.orders.replace(order, change)
+    world.step(1)
+    client = world.core.brokers[ACCOUNT]
+    assert world.core.orders.get(change.client_order_id).submission is Submission.RECORDED
+    assert (client._line.send_lock.running, client._line.bulkhead.running) == (0, 0)
+    world.settle()
+    assert world.core.orders.get(order).limit_price == 101
+    check(world)

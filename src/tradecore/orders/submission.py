@@ -78,15 +78,8 @@ def _denial(claim: Claim, broker: Broker) -> OrderDenied | None:
 
 
 def _call(claim: Claim, broker: Broker, permit: Permit, not_after: float, settings: JourneySettings) -> Flow[bool]:
-    order: Order | None = None
     try:
-        if claim.intent is Intent.CANCEL:
-            yield from broker.cancel(str(claim.target_broker_order_id), permit=permit, not_after=not_after)
-        elif claim.intent is Intent.REPLACE:
-            target = str(claim.target_broker_order_id)
-            order = yield from broker.replace(target, claim.change(), permit=permit, not_after=not_after)
-        else:
-            order = yield from broker.submit(claim.request(), permit=permit, not_after=not_after)
+        order = yield from _asked(claim, broker, permit, not_after)
     except NotSent as error:
         yield from Work(not_sent, claim, error, settings)
     except OrderRejected as error:
@@ -96,6 +89,19 @@ def _call(claim: Claim, broker: Broker, permit: Permit, not_after: float, settin
     else:
         return (yield from unless_unwritable(_keep(claim, order), partial(_unreadable, claim)))
     return False
+
+
+def _asked(claim: Claim, broker: Broker, permit: Permit, not_after: float) -> Flow[Order | None]:
+    target = str(claim.target_broker_order_id)
+    try:
+        if claim.intent is Intent.CANCEL:
+            yield from broker.cancel(target, permit=permit, not_after=not_after)
+            return None
+        if claim.intent is Intent.REPLACE:
+            return (yield from broker.replace(target, claim.change(), permit=permit, not_after=not_after))
+        return (yield from broker.submit(claim.request(), permit=permit, not_after=not_after))
+    finally:
+        permit.give_back()  # an adapter that found it was not ready made no call, and the account's send lock is in it
 
 
 def _keep(claim: Claim, order: Order | None) -> Flow[bool]:
