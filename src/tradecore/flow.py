@@ -57,6 +57,7 @@ __all__ = [
     "addressed",
     "arun",
     "crash_before",
+    "hurried",
     "run",
     "trace",
 ]
@@ -294,6 +295,33 @@ def addressed(flow: Flow[T], to: str) -> Flow[T]:
 
 def _addressed_again(make: Callable[[], Flow[T]], to: str) -> Flow[T]:
     return addressed(make(), to)
+
+
+def hurried(flow: Flow[T], not_after: float | None) -> Flow[T]:
+    """Return ``flow`` with no call written after the monotonic reading ``not_after``; None leaves it as it is.
+
+    For what is still asked while a send is committed: a call that has such a limit does not wait beyond it either.
+    """
+    step: Callable[[Any], Effect[Any]] = flow.send
+    answer: Any = None
+    while True:
+        try:
+            effect = step(answer)
+        except StopIteration as done:
+            return cast(T, done.value)
+        if not_after is not None and isinstance(effect, Call):
+            effect = replace(effect, not_after=not_after)
+        elif not_after is not None and isinstance(effect, Exclusive):
+            effect = replace(effect, flow=partial(_hurried_again, effect.flow, not_after))
+        try:
+            answer = yield effect
+            step = flow.send
+        except Exception as error:
+            step, answer = flow.throw, error
+
+
+def _hurried_again(make: Callable[[], Flow[T]], not_after: float) -> Flow[T]:
+    return hurried(make(), not_after)
 
 
 class Crash(BaseException):

@@ -77,7 +77,10 @@ class _Client:
 
     def _permit_for(self, call: Call) -> tuple[Admit, float]:
         # A call that commits never waits once its SENDING stands: it goes now or is refused.
-        return Admit(call.kind, call.to), 0.0 if call.kind == "order" else READ_WAIT
+        if call.kind == "order":
+            return Admit(call.kind, call.to), 0.0
+        left = READ_WAIT if call.not_after is None else max(0.0, call.not_after - self.clock.monotonic())
+        return Admit(call.kind, call.to), min(READ_WAIT, left)
 
     def __repr__(self) -> str:
         """Name broker and environment; nothing secret."""

@@ -112,6 +112,17 @@ def test_nothing_is_written_after_its_time():
     assert wire.requests[0].connect_timeout == pytest.approx(0.5)
 
 
+def test_a_read_that_a_send_needs_does_not_wait_beyond_its_time():
+    clock = ManualClock(autoadvance=True)
+    broker, wire = client(took, clock=clock)
+    broker.pace.block_for(20)
+    with pytest.raises(PacingRefused):
+        run(iter(Call("GET", "/v2/clock", not_after=clock.monotonic() + 5)), broker.perform)
+    assert (clock.monotonic(), wire.requests) == (0.0, [])
+    run(iter(Call("GET", "/v2/clock", not_after=clock.monotonic() + 25)), broker.perform)
+    assert clock.monotonic() >= 20
+
+
 def admitted():
     return (yield from Admit("order"))
 

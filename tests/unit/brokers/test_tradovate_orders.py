@@ -17,6 +17,7 @@ from tradecore.errors import (
     NotSent,
     OutcomeUnknown,
 )
+from tradecore.flow import Admit, Recorder, run
 from tradecore.trading import OrderRequest, OrderStatus, ReplaceRequest, Side, TimeInForce
 
 # --- orders, put together ------------------------------------------------------------------------------------------
@@ -320,3 +321,65 @@ def test_an_order_that_ended_is_not_read_while_a_change_of_it_is_open():
     at.wait(5)
     found = at.client.get(order.broker_order_id)
     assert (found.status, found.quantity, found.filled_quantity) == (OrderStatus.FILLED, 3, 3)
+
+
+# --- while a send is committed -------------------------------------------------------------------------------------
+
+
+def sent_at(at, send, before=lambda: None):
+    """Send as the journey does: prepared, with a permit in hand, and with a time after which nothing is written."""
+    run(at.client.broker.prepare(), at.client.perform)
+    permit = run(iter(Admit("order")), at.client.perform)
+    before()
+    record = Recorder(at.client.perform)
+    try:
+        with pytest.raises(NotSent):
+            run(send(at.client.broker, permit=permit, not_after=at.clock.monotonic() + 10.0), record)
+    finally:
+        permit.give_back()
+    return record.effects
+
+
+@pytest.mark.parametrize("verb", ["submit", "cancel", "replace"])
+def test_a_committed_send_waits_for_no_session(verb):
+    at = desk()
+    order = at.client.submit(at.bid())
+    at.wait()
+    asked = {
+        "submit": lambda broker, **leave: broker.submit(at.bid(), **leave),
+        "cancel": lambda broker, **leave: broker.cancel(order.broker_order_id, **leave),
+        "replace": lambda broker, **leave: broker.replace(
+            order.broker_order_id, ReplaceRequest.of(limit_price="2001"), **leave
+        ),
+    }[verb]
+    assert sent_at(at, asked, before=lambda: at.wait(86_400.0)) == []
+
+
+def test_a_token_that_cannot_be_renewed_just_now_still_sends():
+    at = desk()
+    at.client.submit(at.bid())
+    session = at.client.broker._session
+    at.wait(session._token.renew_at - at.clock.monotonic() + 1.0)
+    session._renewals.extend([at.clock.monotonic()] * 15)
+    assert at.client.submit(at.bid()).status is OrderStatus.ACKNOWLEDGED
+    assert "auth/renewaccesstoken" not in at.paths
+
+
+@pytest.mark.parametrize("row", [{"id": 1}, {"id": 1, "ordStatus": 7}, {"ordStatus": "Working"}])
+def test_a_change_of_an_order_that_cannot_be_read_is_not_sent(row):
+    at = desk()
+    order = at.client.submit(at.bid())
+    at.wait()
+    struck(at, "order/item", lambda sent: answer(200, row))
+    change = ReplaceRequest.of(limit_price="2001")
+    effects = sent_at(at, lambda broker, **leave: broker.replace(order.broker_order_id, change, **leave))
+    assert all(call.not_after == at.clock.monotonic() + 10.0 for call in effects)
+    assert "order/modifyorder" not in at.paths
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 423, 429, 500])
+def test_an_id_beside_a_refusal_is_a_contradiction_and_proves_nothing(status):
+    at = desk()
+    struck(at, "order/placeorder", lambda sent: answer(status, {"orderId": 5, "errorText": "no"}))
+    with pytest.raises(OutcomeUnknown):
+        at.client.submit(at.bid())

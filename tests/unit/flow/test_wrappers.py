@@ -6,7 +6,7 @@ import pytest
 from tests.unit.flow.drivers import Ask, both, echo
 
 from tradecore.errors import ConnectFailed
-from tradecore.flow import Admit, Call, Crash, Exclusive, Pause, Recorder, addressed, crash_before, run, trace
+from tradecore.flow import Admit, Call, Crash, Exclusive, Pause, Recorder, addressed, crash_before, hurried, run, trace
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -57,6 +57,21 @@ def test_the_tracer_tells_start_and_end_and_the_errors_name():
     with pytest.raises(ConnectFailed):
         run(flow(), trace(echo, lambda effect, what: told.append(what)))
     assert told == ["start", "end", "start", "ConnectFailed"]
+
+
+@both
+@pytest.mark.parametrize(("limit", "seen"), [(7.0, [7.0, 7.0]), (None, [None, 3.0])])
+def test_hurried_gives_every_call_its_last_moment(drive, limit, seen):
+    def inside():
+        yield from Call("GET", "/inside", not_after=3.0)
+
+    def flow():
+        yield from Call("GET", "/v2/clock")
+        yield from Exclusive("key", inside)
+
+    calls = []
+    drive(hurried(flow(), limit), lambda effect: calls.append(effect) or echo(effect))
+    assert [call.not_after for call in calls if isinstance(call, Call)] == seen
 
 
 @both

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from ... import __version__
 from ...clock import Clock, SystemClock
 from ...errors import BrokerError, ConfigurationError, InvalidInput, NotFound, NotSent, OrderDenied
-from ...flow import Flow, Permit
+from ...flow import Flow, Permit, hurried
 from ...trading import (
     Account,
     Environment,
@@ -180,7 +180,7 @@ class Tradovate:
         self, request: OrderRequest, *, permit: Permit | None = None, not_after: float | None = None
     ) -> Flow[Order]:
         """Send an order, once. That Tradovate gives it an id says that it was heard; risk and exchange come later."""
-        account_id, account_name = yield from self._ready(request)
+        account_id, account_name = yield from self._ready(request, permit)
         contract = self._contracts.name_of(request.symbol) or request.symbol
         order_id = yield from self._calls.commit(
             "/v1/order/placeorder",
@@ -198,7 +198,7 @@ class Tradovate:
         self, broker_order_id: str, *, permit: Permit | None = None, not_after: float | None = None
     ) -> Flow[None]:
         """Ask for a cancellation. A command id says that it is queued, not that it is done."""
-        yield from self._ready(None)
+        yield from self._ready(None, permit)
         yield from self._calls.commit(
             "/v1/order/cancelorder",
             {"orderId": _order_id(broker_order_id), "isAutomated": True},
@@ -217,10 +217,10 @@ class Tradovate:
         not_after: float | None = None,
     ) -> Flow[Order]:
         """Ask for a change of a working order, which keeps its id. A command id says that it is queued, not done."""
-        yield from self._ready(None)
+        yield from self._ready(None, permit)
         order_id = _order_id(broker_order_id)
         try:
-            order = yield from self._books.by_id(order_id)
+            order = yield from hurried(self._read(self._books.by_id(order_id)), not_after)
         except NotSent:
             raise
         except BrokerError as error:
@@ -324,8 +324,11 @@ class Tradovate:
 
     # --- getting ready -----------------------------------------------------------------------------------------
 
-    def _ready(self, request: OrderRequest | None) -> Flow[tuple[int, str]]:
+    def _ready(self, request: OrderRequest | None, permit: Permit | None) -> Flow[tuple[int, str]]:
         """Return the account; whatever is missing now, nothing was sent."""
+        if permit is not None and self._account is not None:
+            self._session.require()  # SENDING may stand: what was prepared before it holds, or the send is put back
+            return self._account
         try:
             yield from self.prepare(request)
         except NotSent:

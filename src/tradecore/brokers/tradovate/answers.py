@@ -134,7 +134,7 @@ def accepted(
     given = body.get(name) if isinstance(body, Mapping) else None
     known = given if isinstance(given, int) and not isinstance(given, bool) and given > 0 else None
     if reply.status != 200 or known is None:
-        if given is not None and reply.status == 200:
+        if given is not None and (reply.status == 200 or known is not None):
             raise _contradictory(reply, name, broker, client_order_id)
         raise judged(reply, table, broker=broker, client_order_id=client_order_id, lock=lock)
     if body.get("failureReason") not in NO_REASON or body.get("errorText") or penalty_in(reply) is not None:

@@ -93,6 +93,17 @@ class Session:
 
     # --- before a call
 
+    def require(self) -> None:
+        """Raise what :meth:`ensure` would have to wait for: a send is committed, and nothing is asked any more.
+
+        Raises:
+            NotSent: there is no token to call with.
+        """
+        self._allowed()
+        token = self._token  # due for renewal it still opens: renewals are counted, and may have failed
+        if token is None or token.suspect or token.ends_at <= self._clock.monotonic():
+            raise NotSent(f"{self._broker}: the session must be seen to first", broker=self._broker)
+
     def ensure(self) -> Flow[None]:
         """Return once there is a token to call with; without any effect where there is.
 
