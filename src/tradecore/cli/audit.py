@@ -33,8 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
     check = add_verb(verbs, "verify", f"recompute the whole log, with the keys of ${VARIABLE}", behind)
     check.add_argument("--notes", type=Path, metavar="FILE", help="checkpoints kept elsewhere, to compare with")
-    check.add_argument("--patience", type=float, default=60.0, metavar="S", help="seconds an event may wait unsealed")
-    check.add_argument("--file", type=Path, metavar="FILE", help="an export to verify instead of a database")
+    check.add_argument(
+        "--patience", type=float, default=60.0, metavar="S", help="seconds an event may wait for its seal (default 60)"
+    )
+    check.add_argument(
+        "--file", type=Path, metavar="FILE", help="an export to verify by itself: no database, keys or notes"
+    )
     show = add_verb(verbs, "show", "show what was done to a thing, the latest first", behind)
     show.add_argument("resource_type", help="what kind of thing, such as order")
     show.add_argument("resource_id", help="which one, such as its client order id")
@@ -53,8 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Carry out one verb."""
     if arguments.verb == "verify" and arguments.file is not None:
-        with arguments.file.open(encoding="utf-8") as lines:
-            return _told(verify_export(lines), arguments.json)
+        return _verify_file(arguments)
     with bind(actor_type="user", actor_id=_user()), _database(arguments) as db:
         db.check_migrated()
         if arguments.verb == "verify":
@@ -70,6 +73,18 @@ def execute(arguments: argparse.Namespace) -> int:
         else:
             return _retire(db, arguments)
     return 0
+
+
+def _verify_file(arguments: argparse.Namespace) -> int:
+    if arguments.notes is not None:  # "verifies" would claim a comparison that was not made
+        raise ConfigurationError(
+            "--notes goes with a database; compare the head of an export with a checkpoint yourself"
+        )
+    try:
+        with arguments.file.open(encoding="utf-8") as lines:
+            return _told(verify_export(lines), arguments.json)
+    except OSError as error:
+        raise ConfigurationError(f"{arguments.file} cannot be read: {error.strerror}") from None
 
 
 def _user() -> str:

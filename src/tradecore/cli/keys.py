@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the words this command understands."""
     behind = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for place in (parser, behind):
-        place.add_argument("--keys", metavar="FILE", type=Path, help="the key file (default: $TRADECORE_KEYS)")
+        place.add_argument(
+            "--keys", metavar="FILE", type=Path, help="the key file (default: the keys in $TRADECORE_KEYS)"
+        )
         place.add_argument("--provider", metavar="P", help=_PROVIDER)
         place.add_argument(
             "--models", metavar="MODULE", action="append", help="import this module, with your own sealed models"
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--state",
         choices=[KeyState.PENDING.value, KeyState.PRIMARY.value],
-        help="pending until every process has it (default), primary where there is no other key yet",
+        help="pending until every process has it; primary (default for a new file) where there is no other key",
     )
     status = add_verb(verbs, "status", "show the keys, and how many values need each; nothing is opened", behind)
     status.add_argument("--scan", action="store_true", help="look for sealed values in all other text columns too")

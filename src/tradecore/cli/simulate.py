@@ -23,11 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("broker", choices=["alpaca", "tradovate"], help="which broker to simulate")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; a free one when left out")
     parser.add_argument(
-        "--faults", default="none", metavar="NAME", help="fault plan: none, normal, hostile, or one fault"
+        "--faults",
+        default="none",
+        metavar="NAME",
+        help="fault plan: none (default), normal, hostile, or one fault such as reply_lost",
     )
     parser.add_argument("--seed", type=int, default=0, help="of ids, partial fills and faults")
     parser.add_argument(
-        "--profile", choices=["unique", "loose"], help="are client order ids unique: at alpaca unless said otherwise"
+        "--profile",
+        choices=["unique", "loose"],
+        help="unique refuses a client order id that was used (default at alpaca), loose takes it again (at tradovate)",
     )
     parser.add_argument("--speed", type=float, default=1.0, help="how many times as fast as real time its clock runs")
     parser.add_argument(
@@ -35,9 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="with --speed: when its clock and the machine's agree, RFC 3339; now if left out",
     )
-    parser.add_argument("--cash", default="1000000", help="what the account starts with, in dollars")
+    parser.add_argument("--cash", default="1000000", help="what the account starts with, in dollars (default 1000000)")
     parser.add_argument(
-        "--day", default="2018-01-02", metavar="YYYY-MM-DD", help="where the market stands (1999-01-04 to 2018-12-31)"
+        "--day",
+        default="2018-01-02",
+        metavar="YYYY-MM-DD",
+        help="where the market stands, 1999-01-04 to 2018-12-31 (default 2018-01-02)",
     )
     parser.add_argument(
         "--day-seconds", type=float, metavar="S", help="let the market run, a session every S seconds of its clock"

@@ -123,6 +123,11 @@ def test_the_command(shared_database_url, tmp_path, capsys, monkeypatch):
     assert [json.loads(line)["action"] for line in capsys.readouterr().out.splitlines()] == ["order.canceled"] * 2
     assert main(["audit", "export", *at, "--to", str(tmp_path / "a.jsonl")]) == 0
     assert main(["audit", "verify", "--file", str(tmp_path / "a.jsonl")]) == 0
+    capsys.readouterr()
+    assert main(["audit", "verify", "--file", str(tmp_path / "a.jsonl"), "--notes", "kept.txt"]) == 2
+    assert "--notes goes with a database" in capsys.readouterr().err
+    assert main(["audit", "verify", "--file", str(tmp_path / "none.jsonl")]) == 2
+    assert "none.jsonl cannot be read" in capsys.readouterr().err
     assert main(["audit", "seal", *at]) == 0
     capsys.readouterr()
     assert main(["audit", "retire", *at]) == 2
