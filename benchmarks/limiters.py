@@ -45,7 +45,7 @@ def limits_of(kind: str, stats: bool = False) -> Callable[[int, int], Act]:
 def registered(n: int, period: int) -> Act:
     from limits import RateLimitItemPerSecond, storage, strategies
 
-    import tradecore.resilience.strategies  # noqa: F401  (registers itself)
+    import tradecore.resilience.limits.strategies  # noqa: F401  (registers itself)
 
     limiter = strategies.STRATEGIES["gcra"](storage.storage_from_string("tradecore+memory://"))
     item = RateLimitItemPerSecond(n, period)

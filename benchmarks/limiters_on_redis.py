@@ -20,7 +20,7 @@ from limits import parse, storage, strategies
 from redis import Redis
 
 from tradecore.resilience import Limit, Quotas
-from tradecore.resilience.redis_store import RedisStore
+from tradecore.resilience.limits.redis_store import RedisStore
 
 Act = Callable[[], Any]
 

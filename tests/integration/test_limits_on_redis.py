@@ -18,7 +18,7 @@ from tests.redis_server import OwnRedis, eventually
 from tradecore.clock import SystemClock
 from tradecore.errors import ConfigurationError, RateLimited
 from tradecore.resilience import Limit, Quotas, RateLimiter
-from tradecore.resilience.redis_store import RedisStore
+from tradecore.resilience.limits.redis_store import RedisStore
 
 pytestmark = pytest.mark.service
 own_redis = tests.redis_server.own_redis

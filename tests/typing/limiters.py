@@ -22,7 +22,7 @@ from tradecore.resilience import (
     Turn,
     rate_limit_headers,
 )
-from tradecore.resilience.redis_store import RedisStore
+from tradecore.resilience.limits.redis_store import RedisStore
 from tradecore.web import fastapi, flask
 from tradecore.web.limits import spend
 

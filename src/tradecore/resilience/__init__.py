@@ -1,15 +1,8 @@
 """Decisions that keep a failing or limited dependency from taking the rest along, and a pipeline of them."""
 
-from . import strategies as _registered
 from .admission import Admission
-from .backoff import wait_decorrelated
-from .breaker import CircuitBreaker
-from .budget import RetryBudget
-from .bulkhead import Bulkhead, Slot
-from .committing import commits
-from .deadline import Deadline, Due, cut_off, fits, no_deadline, real_time_left, time_left
-from .decisions import Decision, rate_limit_headers
-from .events import (
+from .breaker.circuit import CircuitBreaker
+from .breaker.events import (
     BreakerAdmitted,
     BreakerEvent,
     BreakerFailed,
@@ -20,19 +13,26 @@ from .events import (
     BreakerSlow,
     BreakerSucceeded,
 )
+from .breaker.permits import BreakerPermit, CircuitOpenError, Override, Peers, Snapshot, Totals
+from .breaker.redis_verdicts import RedisVerdicts
+from .breaker.settings import BreakerSettings
+from .breaker.sharing import MemoryVerdicts, VerdictStore
+from .bulkhead import Bulkhead, Slot
+from .deadline import Deadline, Due, cut_off, fits, no_deadline, real_time_left, time_left
 from .fallback import Fallback
 from .happenings import BudgetExhausted, BulkheadRefused, DeadlineMissed, FellBack, RetryDecided, RetryEnded
-from .limit_events import LimiterBlocked, QuotaDecided, TurnPassed, TurnRefused
-from .limiter import RateLimiter, Turn
-from .memory import MemoryStore
-from .permits import BreakerPermit, CircuitOpenError, Override, Peers, Snapshot, Totals
+from .limits import strategies as _registered
+from .limits.decisions import Decision, rate_limit_headers
+from .limits.events import LimiterBlocked, QuotaDecided, TurnPassed, TurnRefused
+from .limits.limiter import RateLimiter, Turn
+from .limits.memory import MemoryStore
+from .limits.quotas import Quotas
+from .limits.rates import Limit, Policy
 from .pipeline import Pipeline
-from .quotas import Quotas
-from .rates import Limit, Policy
-from .redis_verdicts import RedisVerdicts
-from .retry import RetryPolicy
-from .settings import BreakerSettings
-from .sharing import MemoryVerdicts, VerdictStore
+from .retry.backoff import wait_decorrelated
+from .retry.budget import RetryBudget
+from .retry.committing import commits
+from .retry.policy import RetryPolicy
 from .switch import pass_through
 
 __all__ = [

@@ -7,11 +7,11 @@ from types import TracebackType
 from typing import Any
 
 from ..clock import Clock
-from .breaker import CircuitBreaker
+from .breaker.circuit import CircuitBreaker
+from .breaker.permits import BreakerPermit
 from .bulkhead import Bulkhead, Slot
 from .deadline import time_left
-from .limiter import RateLimiter, Turn
-from .permits import BreakerPermit
+from .limits.limiter import RateLimiter, Turn
 
 __all__ = ["Admission", "aadmitted", "admitted"]
 

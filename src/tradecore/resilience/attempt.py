@@ -9,10 +9,10 @@ from typing import Any
 from ..clock import Clock
 from ..errors import DeadlineExceeded
 from .admission import aadmitted, admitted
-from .breaker import CircuitBreaker
+from .breaker.circuit import CircuitBreaker
+from .breaker.permits import CircuitOpenError
 from .deadline import PRESENT, Deadline, cut_off, is_late, time_left
-from .limiter import RateLimiter
-from .permits import CircuitOpenError
+from .limits.limiter import RateLimiter
 from .switch import SWITCH
 
 __all__ = ["Attempt"]

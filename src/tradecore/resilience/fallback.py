@@ -9,10 +9,10 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from ..errors import ConfigurationError
 from ..hooks import Hooks
-from .committing import is_refusal, leaves_doubt, may_have_happened
 from .happenings import FellBack
 from .judging import Matcher, matchers, matches, require
-from .series import OUTERMOST
+from .retry.committing import is_refusal, leaves_doubt, may_have_happened
+from .retry.series import OUTERMOST
 from .switch import SWITCH
 
 __all__ = ["Fallback"]

@@ -9,7 +9,7 @@ from typing import Any
 from pybreaker import CircuitBreakerError
 
 from ..errors import BulkheadFull, ConfigurationError, Draining, RateLimited
-from .permits import Outcome
+from .breaker.permits import Outcome
 
 __all__ = ["Matcher", "holds", "judge", "matchers", "matches", "require"]
 

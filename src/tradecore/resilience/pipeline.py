@@ -11,13 +11,13 @@ from ..clock import Clock, SystemClock
 from ..errors import ConfigurationError
 from .admission import Admission, aadmitted, admitted
 from .attempt import Attempt
-from .breaker import CircuitBreaker
+from .breaker.circuit import CircuitBreaker
 from .bulkhead import Bulkhead
 from .deadline import Deadline
 from .fallback import Fallback
 from .judging import require
-from .limiter import RateLimiter
-from .retry import RetryPolicy
+from .limits.limiter import RateLimiter
+from .retry.policy import RetryPolicy
 
 __all__ = ["Part", "Pipeline"]
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from ..context import current_context
 from ..resilience import Decision, rate_limit_headers
-from ..resilience.quotas import passed
+from ..resilience.limits.quotas import passed
 
 __all__ = ["NOTED", "Key", "as_key", "spend", "whoever"]
 

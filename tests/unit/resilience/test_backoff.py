@@ -16,7 +16,7 @@ from tradecore.clock import ManualClock
 from tradecore.resilience import (
     wait_decorrelated,
 )
-from tradecore.resilience.backoff import asked_wait
+from tradecore.resilience.retry.backoff import asked_wait
 
 NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import STRATEGIES, FixedWindowRateLimiter, MovingWindowRateLimiter
 from tests.services import service
 
-from tradecore.resilience import strategies
+from tradecore.resilience.limits import strategies
 
 PLACES = ["memory://", pytest.param("redis", marks=pytest.mark.service)]
 

@@ -13,7 +13,7 @@ from tradecore.clock import ManualClock
 from tradecore.errors import ConfigurationError, RateLimited
 from tradecore.hooks import Hooks
 from tradecore.resilience import Limit, MemoryStore, QuotaDecided, Quotas, RateLimiter, rate_limit_headers
-from tradecore.resilience.rates import digest
+from tradecore.resilience.limits.rates import digest
 
 STRATEGIES = ["exact-log", "gcra", "fixed-window", "sliding-window-counter"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradecore.resilience.windows import CountWindow, Tally, TimeWindow, TripRule
+from tradecore.resilience.breaker.windows import CountWindow, Tally, TimeWindow, TripRule
 
 calls = st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(0, 20)), max_size=80)
 

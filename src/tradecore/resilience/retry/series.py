@@ -8,13 +8,13 @@ from typing import Any, Protocol, cast
 
 from tenacity import RetryCallState, Retrying, TryAgain
 
-from ..clock import Clock
-from ..hooks import Hooks
+from ...clock import Clock
+from ...hooks import Hooks
+from ..deadline import fits
+from ..happenings import BudgetExhausted, RetryDecided, RetryEnded, RetryReason
 from .backoff import asked_wait
 from .budget import RetryBudget
 from .committing import is_refusal, may_have_happened
-from .deadline import fits
-from .happenings import BudgetExhausted, RetryDecided, RetryEnded, RetryReason
 
 __all__ = ["OUTERMOST", "Rules", "Series", "is_nested"]
 

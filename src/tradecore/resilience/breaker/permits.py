@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 import pybreaker
 
-from ..clock import Clock
-from ..errors import TradeCoreError
+from ...clock import Clock
+from ...errors import TradeCoreError
 
 __all__ = ["BreakerPermit", "CircuitOpenError", "Outcome", "Override", "Peers", "Refusal", "Snapshot", "Totals"]
 

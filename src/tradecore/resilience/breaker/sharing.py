@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from ..clock import Clock, SystemClock
+from ...clock import Clock, SystemClock
 from .permits import Peers
 
 __all__ = ["Answer", "MemoryVerdicts", "Report", "Sharer", "VerdictStore"]

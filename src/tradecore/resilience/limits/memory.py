@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from ..clock import Clock, SystemClock
+from ...clock import Clock, SystemClock
 from .decisions import Decision, held, together
 from .rates import Claim, Policy
 from .tables import Table, table_of

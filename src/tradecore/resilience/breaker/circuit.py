@@ -17,13 +17,13 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 import pybreaker
 
-from ..clock import Clock
-from ..errors import Conflict
-from ..hooks import Hooks
+from ...clock import Clock
+from ...errors import Conflict
+from ...hooks import Hooks
+from ..judging import Matcher, matches
 from .covers import coroutine, covered, plain
 from .engine import Engine
 from .events import BreakerOverridden
-from .judging import Matcher, matches
 from .permits import BreakerPermit, Override, Snapshot, Totals
 from .settings import BreakerSettings, HalfOpenPolicy, Seconds
 from .states import CLOSED, HALF_OPEN, OPEN, Store

@@ -9,8 +9,8 @@ from datetime import timedelta
 from math import isfinite
 from typing import Any, Literal, TypeAlias
 
-from ..errors import ConfigurationError
-from .judging import Matcher
+from ...errors import ConfigurationError
+from ..judging import Matcher
 from .windows import CountWindow, TimeWindow, TripRule, Window
 
 __all__ = ["BreakerSettings", "HalfOpenPolicy", "Seconds"]

@@ -13,15 +13,15 @@ from tenacity.retry import retry_base
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from ..clock import Clock, SystemClock
-from ..errors import ConfigurationError, DeadlineExceeded
-from ..hooks import Hooks
+from ...clock import Clock, SystemClock
+from ...errors import ConfigurationError, DeadlineExceeded
+from ...hooks import Hooks
+from ..judging import Matcher, matches, require
+from ..switch import SWITCH
 from .backoff import wait_decorrelated
 from .budget import RetryBudget
 from .committing import PROOFS, REFUSALS, Commits, leaves_doubt, marked
-from .judging import Matcher, matches, require
 from .series import OUTERMOST, Series, is_nested
-from .switch import SWITCH
 
 __all__ = ["Rest", "RetryPolicy"]
 

@@ -19,7 +19,7 @@ from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import ConfigurationError
+from ...errors import ConfigurationError
 from .permits import Peers
 from .sharing import RETRY, Answer, Sharer
 

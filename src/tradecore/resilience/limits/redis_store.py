@@ -14,8 +14,8 @@ from importlib import resources
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..clock import SystemClock
-from ..errors import ConfigurationError
+from ...clock import SystemClock
+from ...errors import ConfigurationError
 from .decisions import Decision, held, together
 from .rates import LONGEST, Claim, Policy, StoreUnavailable, digest
 

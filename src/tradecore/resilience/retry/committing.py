@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from pybreaker import CircuitBreakerError
 
-from ..errors import BulkheadFull, CommitUnknown, ConfigurationError, NotSent, OutcomeUnknown, RateLimited
+from ...errors import BulkheadFull, CommitUnknown, ConfigurationError, NotSent, OutcomeUnknown, RateLimited
 
 __all__ = ["PROOFS", "REFUSALS", "Commits", "commits", "is_refusal", "leaves_doubt", "marked", "may_have_happened"]
 

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from ..clock import Clock, SystemClock
-from ..errors import ConfigurationError, RateLimited
-from ..flow import arun, run
-from ..hooks import Hooks
+from ...clock import Clock, SystemClock
+from ...errors import ConfigurationError, RateLimited
+from ...flow import arun, run
+from ...hooks import Hooks
 from .decisions import Decision
-from .limit_events import LimiterBlocked, TurnPassed, TurnRefused
+from .events import LimiterBlocked, TurnPassed, TurnRefused
 from .line import Turn
 from .memory import MemoryStore
 from .outage import desk_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..clock import Clock
-from ..errors import RateLimited
-from ..flow import Effect, Flow, Pause
+from ...clock import Clock
+from ...errors import RateLimited
+from ...flow import Effect, Flow, Pause
 from .decisions import Decision
 from .line import Line, Turn
 from .memory import MemoryStore

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..clock import Clock
-from ..errors import ConfigurationError, RateLimited
-from ..hooks import Hooks
+from ...clock import Clock
+from ...errors import ConfigurationError, RateLimited
+from ...hooks import Hooks
 from .decisions import Decision
-from .limit_events import QuotaDecided
+from .events import QuotaDecided
 from .memory import MemoryStore
 from .outage import desk_of
 from .rates import LONGEST_KEY, Claim, Limit, Outage, Policy, Strategy, check_cost, key_of, policies_of

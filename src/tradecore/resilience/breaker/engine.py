@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from math import inf
 from typing import Any, NamedTuple
 
+from ..judging import judge
 from .events import BreakerAdmitted, BreakerFailed, BreakerIgnored, BreakerRefused, BreakerSlow, BreakerSucceeded
-from .judging import judge
 from .permits import BreakerPermit, CircuitOpenError, Outcome, Override, Refusal
 from .probes import Trial, Verdict
 from .sharing import Answer

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pybreaker
 
-from ..hooks import Hooks
+from ...hooks import Hooks
 from .events import (
     BreakerAdmitted,
     BreakerEvent,

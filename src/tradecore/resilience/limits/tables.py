@@ -14,7 +14,7 @@ from collections.abc import Callable
 from math import floor, inf
 from typing import Any
 
-from ..clock import Clock, SystemClock
+from ...clock import Clock, SystemClock
 from .decisions import Decision
 from .rates import Policy
 

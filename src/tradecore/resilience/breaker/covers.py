@@ -9,12 +9,12 @@ from functools import wraps
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from .judging import holds
+from ..judging import holds
+from ..timer import Limit
 from .permits import BreakerPermit, Outcome
-from .timer import Limit
 
 if TYPE_CHECKING:
-    from .breaker import CircuitBreaker
+    from .circuit import CircuitBreaker
 
 __all__ = ["coroutine", "covered", "plain"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 
-from ..clock import Clock, SystemClock
-from .judging import require
+from ...clock import Clock, SystemClock
+from ..judging import require
 
 __all__ = ["RetryBudget"]
 

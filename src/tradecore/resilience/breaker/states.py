@@ -15,8 +15,8 @@ from typing import Any
 
 import pybreaker
 
-from ..clock import Clock, SystemClock
-from ..hooks import Hooks
+from ...clock import Clock, SystemClock
+from ...hooks import Hooks
 from .events import BreakerAdmitted, BreakerEvent, BreakerMoved, BreakerRefused, BreakerSucceeded
 from .mirror import Mirror
 from .permits import Outcome, Override, Refusal
@@ -36,7 +36,7 @@ _ATOMIC = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 class States(pybreaker.CircuitBreaker):
-    """A pybreaker that remembers more; the lower half of :class:`tradecore.resilience.engine.Engine`.
+    """A pybreaker that remembers more; the lower half of :class:`tradecore.resilience.breaker.engine.Engine`.
 
     Attributes:
         clock: tells the time.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..hooks import Happening
+from ...hooks import Happening
 
 __all__ = [
     "BreakerAdmitted",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
-from ..clock import Clock
-from ..errors import ConfigurationError
+from ...clock import Clock
+from ...errors import ConfigurationError
 from .decisions import Decision, held, together
 from .memory import MemoryStore
 from .rates import Claim, Outage, Policy, StoreUnavailable

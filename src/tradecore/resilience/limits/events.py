@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..hooks import Happening
+from ...hooks import Happening
 from .rates import Outage
 
 __all__ = ["LimiterBlocked", "QuotaDecided", "TurnPassed", "TurnRefused"]
