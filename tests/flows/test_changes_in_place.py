@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from tests.flows.invariants import check
-from tests.flows.journeys import RESTING, deliver, until_there, work
+from tests.flows.journeys import RESTING, deliver, signal, until_there, work
 from tests.flows.wire import ACCOUNT
 from tests.flows.world import World
 
+from tradecore.brokers.transport import Incoming, Outgoing
 from tradecore.trading import OrderStatus, ReplaceRequest, Submission
 
 
@@ -95,4 +98,35 @@ def test_a_change_that_could_not_be_made_ready_leaves_the_way_free(times: int):
     assert (client._line.send_lock.running, client._line.bulkhead.running) == (0, 0)
     world.settle()
     assert world.core.orders.get(order).limit_price == 101
+    check(world)
+
+
+@pytest.mark.parametrize("others", [1, 8])
+def test_an_order_that_cannot_be_read_does_not_keep_the_others_waiting(others: int):
+    world, order = resting()
+    client = world.core.brokers[ACCOUNT]
+    broken = world.core.orders.get(order).broker_order_id
+
+    class Between:
+        def send(self, request: Outgoing) -> Incoming:
+            answer = behind.send(request)
+            return replace(
+                answer, content=re.sub(rb'("id":\s*%s\b.*?)"ordStatus"' % broken.encode(), rb'\1"x"', answer.content)
+            )
+
+        def close(self) -> None:
+            behind.close()
+
+    behind, client._transport = client._transport, Between()
+    for number in range(others):
+        world.accept(signal(f"e-{number + 2}", "entry", "buy", quantity=1))
+    world.wait(30.0)  # the broken one is due again, beside all that come
+    for _ in range(30):
+        world.work()
+        world.wait(3.0)
+    done = [world.core.orders.get(world.order_named(f"e-{n + 2}").client_order_id).status for n in range(others)]
+    assert done == [OrderStatus.FILLED] * others
+    client._transport = behind
+    world.settle()
+    assert world.core.orders.get(order).status is OrderStatus.WORKING
     check(world)

@@ -7,6 +7,7 @@ times moves it once. A busted fill is reversed by an opposite entry, never by ed
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -223,12 +224,15 @@ def watch(account: str, broker: Broker, settings: JourneySettings) -> Flow[int]:
 
 def _watch(account: str, broker: Broker, settings: JourneySettings) -> Flow[int]:
     due = yield from Work(watched, account)
+    asked: list[int] = []
     try:
-        yield from _read(broker, due, settings)
+        yield from _read(broker, due, asked, settings)
     except BrokerError as error:
         # A failed look says nothing about the orders; ask again later.
         wait = settings.asked(error.retry_after, settings.watch_every * 2)
         yield from Work(postpone, tuple(item.order_id for item in due), wait)
+        if asked:
+            yield from Work(ask_rarer, asked[-1], wait, settings)
     return len(due)
 
 
@@ -242,8 +246,17 @@ def postpone(session: Session, order_ids: Collection[int], seconds: float) -> No
     )
 
 
-def _read(broker: Broker, due: Collection[Watched], settings: JourneySettings) -> Flow[None]:
-    reports = yield from _reports(broker, due)
+def ask_rarer(session: Session, order_id: int, wait: float, settings: JourneySettings) -> None:
+    """Look at the order a look failed at the rarer the longer that goes on: the others must not wait for it."""
+    journal = Journal(session, order_id)
+    if journal.stands(Submission.ACKNOWLEDGED):
+        last = journal.row.looked_at or journal.row.acknowledged_at or journal.at
+        unread = (journal.at - last).total_seconds()
+        journal.due_in(max(wait, min(settings.watch_at_most, unread / 2)))
+
+
+def _read(broker: Broker, due: Collection[Watched], asked: list[int], settings: JourneySettings) -> Flow[None]:
+    reports = yield from _reports(broker, due, asked)
     incomplete: dict[str, Watched] = {}
     for item in due:
         order = reports.get(item.broker_order_id)
@@ -271,18 +284,24 @@ def _kept(item: Watched, writing: Flow[bool], settings: JourneySettings) -> Flow
     return (yield from unless_unwritable(writing, aside))
 
 
-def _reports(broker: Broker, due: Collection[Watched]) -> Flow[dict[str, Order]]:
-    """Return what the broker says of each order: from its lists where many are due, one by one where few are."""
+def _reports(broker: Broker, due: Collection[Watched], asked: list[int]) -> Flow[dict[str, Order]]:
+    """Return what the broker says of each order: from its lists where many are due, one by one where few are.
+
+    ``asked`` ends with the order that is being asked for, and is empty while none is.
+    """
     reports: dict[str, Order] = {}
     if len(due) > ASK_EACH:
         # The newest few times as many: a page of 500 takes a broker, and us, longer than the due ones one by one.
         most = min(WATCH_AT_ONCE, LISTED_EACH * len(due))
-        for status in ("open", "closed"):
-            listed = yield from broker.orders(status=status, limit=most)
-            reports.update({order.broker_order_id: order for order in listed})
+        with suppress(BrokerError):  # one order that cannot be read makes a list that cannot be read
+            for status in ("open", "closed"):
+                listed = yield from broker.orders(status=status, limit=most)
+                reports.update({order.broker_order_id: order for order in listed})
     for item in due:
         if item.broker_order_id not in reports:
+            asked.append(item.order_id)
             order = yield from broker.get(item.broker_order_id)
             if order is not None:
                 reports[item.broker_order_id] = order
+    asked.clear()
     return reports
