@@ -21,7 +21,7 @@ from .bulkhead import Bulkhead, Slot
 from .deadline import Deadline, Due, cut_off, fits, no_deadline, real_time_left, time_left
 from .fallback import Fallback
 from .happenings import BudgetExhausted, BulkheadRefused, DeadlineMissed, FellBack, RetryDecided, RetryEnded
-from .limits import strategies as _registered
+from .limits import strategies as _registered  # noqa: F401  (registers with the `limits` library)
 from .limits.decisions import Decision, rate_limit_headers
 from .limits.events import LimiterBlocked, QuotaDecided, TurnPassed, TurnRefused
 from .limits.limiter import RateLimiter, Turn
@@ -82,7 +82,6 @@ __all__ = [
     "TurnPassed",
     "TurnRefused",
     "VerdictStore",
-    "_registered",
     "commits",
     "cut_off",
     "fits",
