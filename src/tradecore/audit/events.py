@@ -14,7 +14,7 @@ from .canonical import spelled
 from .entries import ActorType
 from .keys import Macs, ring_of
 
-__all__ = ["FACTS", "PERSONAL", "Shared", "event_for_leaf", "event_for_mac", "macs_of", "split", "tx_of"]
+__all__ = ["FACTS", "PERSONAL", "Shared", "event_for_leaf", "event_for_mac", "fitting", "macs_of", "split", "tx_of"]
 
 FACTS: Final = (
     *("id", "at", "actor_type", "actor_id", "action", "resource_type", "resource_id", "old_value", "new_value"),
@@ -26,7 +26,7 @@ PERSONAL: Final = ("ip_address", "user_agent", "personal")
 """The columns of the log that can be erased."""
 
 _TX, _MACS = "tradecore.audit.tx", "tradecore.audit.macs"
-_IP, _AGENT = Words(45), Words(500)
+_ACTOR, _REQUEST, _IP, _AGENT = Words(100), Words(128), Words(45), Words(500)
 
 
 class Shared(NamedTuple):
@@ -45,12 +45,19 @@ class Shared(NamedTuple):
         said = current_context() if context is None else context
         return cls(
             ActorType(said.actor_type).value,
-            said.actor_id,
-            said.request_id,
-            _IP.process_bind_param(said.ip_address, None),  # type: ignore[arg-type]
-            _AGENT.process_bind_param(said.user_agent, None),  # type: ignore[arg-type]
+            *fitting(said),
             tx_of(session),
         )
+
+
+def fitting(said: Context) -> tuple[str | None, str | None, str | None, str | None]:
+    """Return actor, request, address and user agent as the log can hold them: a long name makes no order fail."""
+    actor, request, address, agent = said.actor_id, said.request_id, said.ip_address, said.user_agent
+    return _fit(actor, _ACTOR), _fit(request, _REQUEST), _fit(address, _IP), _fit(agent, _AGENT)
+
+
+def _fit(said: Any, words: Words) -> str | None:
+    return words.process_bind_param(None if said is None else str(said), None)  # type: ignore[arg-type]
 
 
 def tx_of(session: Session) -> str | None:

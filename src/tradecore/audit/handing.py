@@ -16,6 +16,7 @@ from ..db.base import MINT
 from ..db.reading import READS
 from ..db.replicas.verdicts import Verdict, verdict_in
 from .entries import ActorType
+from .events import fitting
 from .tables import resources_with_triggers
 from .triggers import CONTEXT
 
@@ -78,8 +79,7 @@ def _hand(connection: Any, _cursor: Any, _statement: str, _parameters: Any, cont
     tx = connection.info.get(f"{_HANDED}.tx") if known is not None else None
     tx = connection.info[f"{_HANDED}.tx"] = tx or (None if mint is None else str(mint()))
     actor = ActorType(said.actor_type).value
-    ip, agent = said.ip_address, said.user_agent
-    values = (actor, said.actor_id, said.request_id, ip and ip[:45], agent and agent[:500], tx)
+    values = (actor, *fitting(said), tx)
     _run(connection, *_HAND[connection.dialect.name if connection.dialect.name in _HAND else "mysql"], values)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Select, column, literal_column, select, table
 from sqlalchemy.sql.selectable import TableClause
 
-from .canonical import canonical_json, commit, instant, leaf_of, spelled
+from .canonical import canonical_json, commit, instant, leaf_of, plain, spelled
 from .events import FACTS, PERSONAL
 
 __all__ = ["COLUMNS", "LEAVES", "LOG", "Stored", "stored", "stored_by_id", "unsealed"]
@@ -63,18 +64,37 @@ class Stored(NamedTuple):
 
 
 def _read(rows: Iterable[Sequence[Any]], parsed: bool) -> Iterator[Stored]:
-    loads = json.loads
     for row in rows:
-        facts = list(row[:_MANY])
-        number = facts[0]
-        facts[0], facts[1] = str(number), instant(facts[1])
-        ip, agent, personal = row[_MANY : _MANY + 3]
-        if not parsed:
-            old, new = facts[_OLD], facts[_NEW]
-            facts[_OLD] = None if old is None else loads(old)
-            facts[_NEW] = None if new is None else loads(new)
-            personal = None if personal is None else loads(personal)
-        yield Stored(number, facts, spelled(facts)[:-1], [ip, agent, personal], row[_MANY + 3])
+        try:
+            yield _spelled(row, parsed)
+        except (ValueError, TypeError, ArithmeticError, RecursionError):
+            yield _as_found(row)
+
+
+def _spelled(row: Sequence[Any], parsed: bool) -> Stored:
+    facts = list(row[:_MANY])
+    number = facts[0]
+    facts[0], facts[1] = str(number), instant(facts[1])
+    ip, agent, personal, mac = row[_MANY:]
+    if not parsed:
+        old, new = facts[_OLD], facts[_NEW]
+        facts[_OLD] = None if old is None else json.loads(old)
+        facts[_NEW] = None if new is None else json.loads(new)
+        personal = None if personal is None else json.loads(personal)
+    if personal is not None:
+        canonical_json(personal)
+    if mac is not None and type(mac) is not str:
+        raise TypeError("not a MAC")
+    return Stored(number, facts, spelled(facts)[:-1], [ip, agent, personal], mac)
+
+
+def _as_found(row: Sequence[Any]) -> Stored:
+    """Return a row that nobody who writes events wrote: it has its leaf and is named, and no other waits for it."""
+    words = [None if value is None else plain(value if type(value) is str else repr(value)) for value in row]
+    with suppress(ValueError, TypeError):
+        words[1] = instant(row[1])
+    facts = words[:_MANY]
+    return Stored(row[0], facts, spelled(facts)[:-1], words[_MANY:-1], words[-1])
 
 
 def stored(connection: Connection, statement: Select[Any]) -> Iterator[Stored]:

@@ -66,7 +66,7 @@ class AuditSeal(Base):
     def spelled(self) -> bytes:
         """Return what its MAC is made of."""
         facts = (self.id, self.first, self.size, self.root, self.members, self.previous, self.head, self.form)
-        return "\n".join(map(str, facts)).encode("ascii")
+        return "\n".join(map(str, facts)).encode("utf-8", "surrogatepass")
 
 
 class AuditCheckpoint(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -42,6 +43,7 @@ class Witnesses:
         self._without: dict[str, list[int]] = {}
         self._counted: Counter[str] = Counter()
         self._retired_to = 0
+        self._met_mac = False
         self.retired: set[int] = set()
 
     def checks(self, mac: str, data: bytes, macs: Macs | None) -> bool:
@@ -68,9 +70,11 @@ class Witnesses:
             return False
         if row.mac is None:
             self._report.without_mac += 1
-            if keyed and row.facts[_RESOURCE] not in self._triggered:
+            # What stands before the first MAC of all was written before a ring came into use.
+            if keyed and self._met_mac and row.facts[_RESOURCE] not in self._triggered:
                 self._without.setdefault(row.facts[_TX] or "", []).append(row.id)
             return False
+        self._met_mac = True
         if erased:  # the MAC was made of what is gone; the leaf fits, and was made while the MAC held
             return True
         if self.checks(row.mac, row.for_mac(), self._macs):
@@ -81,6 +85,10 @@ class Witnesses:
 
     def _listen(self, action: str, row: Stored) -> None:
         said: Any = row.facts[_NEW] if isinstance(row.facts[_NEW], dict) else {}
+        with suppress(TypeError, ValueError):  # without a ring anybody may have written it
+            self._heard(action, said, row)
+
+    def _heard(self, action: str, said: dict[str, Any], row: Stored) -> None:
         if action == ERASED:
             self._told_erased.update(int(one) for one in said.get("ids", ()) if str(one).lstrip("-").isdecimal())
         elif action == RETIRED:
