@@ -18,8 +18,8 @@ from ..soft_delete import WITH_DELETED
 
 __all__ = ["EVERYTHING", "Stored", "mark_of", "page_of", "sealed_columns", "spelled_key", "token_of"]
 
-EVERYTHING = {WITH_DELETED: True}
-"""A rotation means deleted rows as well."""
+EVERYTHING = {WITH_DELETED: True, "tradecore_audited": True}
+"""A rotation means deleted rows as well; and no value of an audited row changes, but only what it is sealed with."""
 
 
 class Stored(NamedTuple):
