@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
@@ -144,8 +144,11 @@ class Sealer:
         self._since, self._noted = 0, now
         return note
 
-    def finish(self) -> Flow[str | None]:
+    def finish(self, is_late: Callable[[], bool] = lambda: False) -> Flow[str | None]:
         """Seal what there is, note a last checkpoint, and give the lease back.
+
+        Args:
+            is_late: asked after each batch; once it is true, the rest is left to whoever seals next.
 
         Returns:
             The checkpoint, for the sinks.
@@ -154,7 +157,7 @@ class Sealer:
         while True:
             progress = yield from self.step()
             note = progress.note or note
-            if self._token is None or progress.wait:
+            if self._token is None or progress.wait or is_late():
                 break
         if self._token is not None:
             note = (yield from Work(note_checkpoint, self.settings.origin, self._token)) or note

@@ -12,6 +12,7 @@ from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ..core import TradeCore
+    from ..crypto import Keyring
 
 __all__ = [
     "add_core_arguments",
@@ -21,9 +22,11 @@ __all__ = [
     "core_named",
     "database_url",
     "existing_database",
+    "ring_of_environment",
 ]
 
 VARIABLE = "TRADECORE_DATABASE_URL"
+KEYS = "TRADECORE_KEYS"
 
 
 def add_database_argument(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +65,19 @@ def database_url(given: str | None) -> str:
     return url
 
 
+def ring_of_environment() -> Keyring | None:
+    """Return the ring of ``$TRADECORE_KEYS``, or None where that is not set: events written by hand get MACs as well.
+
+    Raises:
+        ConfigurationError: what is there is no ring.
+    """
+    if not os.environ.get(KEYS):
+        return None
+    from ..crypto import Keyring
+
+    return Keyring.from_env(KEYS)
+
+
 def existing_database(given: str | None) -> str:
     """Return the address of a database that is there; to look at one must not make its file.
 
@@ -98,7 +114,8 @@ def core_named(arguments: argparse.Namespace, route: str | None = None) -> Trade
     except ConfigurationError as error:
         problems += _said(error)
     try:
-        core = TradeCore(url, brokers=brokers, route=None if problems else route, worker=False)
+        ring = ring_of_environment()
+        core = TradeCore(url, brokers=brokers, route=None if problems else route, worker=False, keyring=ring)
     except ConfigurationError as error:
         problems += _said(error)
     else:

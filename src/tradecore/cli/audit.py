@@ -17,11 +17,9 @@ from ..audit import AuditEntry, Report, export, history, read_notes, record, ret
 from ..context import bind
 from ..db import Database, only_reads
 from ..errors import ConfigurationError
-from ._arguments import add_database_argument, add_verb, database_url
+from ._arguments import KEYS, add_database_argument, add_verb, database_url, ring_of_environment
 
 __all__ = ["add_arguments", "execute"]
-
-VARIABLE = "TRADECORE_KEYS"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_database_argument(place)
         place.add_argument("--json", action="store_true", help="print JSON Lines")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    check = add_verb(verbs, "verify", f"recompute the whole log, with the keys of ${VARIABLE}", behind)
+    check = add_verb(verbs, "verify", f"recompute the whole log, with the keys of ${KEYS}", behind)
     check.add_argument("--notes", type=Path, metavar="FILE", help="checkpoints kept elsewhere, to compare with")
     check.add_argument(
         "--patience", type=float, default=60.0, metavar="S", help="seconds an event may wait for its seal (default 60)"
@@ -94,12 +92,7 @@ def _user() -> str:
 
 
 def _database(arguments: argparse.Namespace) -> Database:
-    url = database_url(arguments.database)
-    if not os.environ.get(VARIABLE):
-        return Database(url)
-    from ..crypto import Keyring
-
-    return Database(url, keyring=Keyring.from_env(VARIABLE))
+    return Database(database_url(arguments.database), keyring=ring_of_environment())
 
 
 def _told(report: Report, as_json: bool) -> int:

@@ -12,7 +12,7 @@ from ..db import Database
 from ..errors import ConfigurationError, InvalidInput
 from ..models.imports import Imported, Progress, TradeFile, import_trades
 from ..models.imports.trades import listed
-from ._arguments import add_database_argument, database_url
+from ._arguments import add_database_argument, database_url, ring_of_environment
 
 __all__ = ["add_arguments", "execute"]
 
@@ -79,7 +79,7 @@ def execute(arguments: argparse.Namespace) -> int:
         pnl="net" if arguments.net else "gross",
         repeats=arguments.repeats,
     )
-    with Database(database_url(arguments.database)) as db:
+    with Database(database_url(arguments.database), keyring=ring_of_environment()) as db:
         db.check_migrated()
         if not db.platform:
             raise ConfigurationError("trades need the platform's tables: run `tradecore db upgrade --database URL`")

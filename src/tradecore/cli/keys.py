@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from getpass import getuser
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..context import bind
 from ..crypto import EnvironmentProvider, FileProvider, Key, KeyProvider, Keyring, KeyState
 from ..crypto.entries import entry_of, read_entries
 from ..crypto.providers import read_private
@@ -191,7 +193,8 @@ def _rotate(rotation: Any, db: Any) -> int:
     for failure in report.failures:
         print(str(failure), file=sys.stderr)
     holds = report.proof.holds
-    note(db, "keys.rotate", report.proof.key_id, {"turned": report.turned, "proven": holds}, kind="key")
+    with bind(actor_type="user", actor_id=getuser()):
+        note(db, "keys.rotate", report.proof.key_id, {"turned": report.turned, "proven": holds}, kind="key")
     if holds:
         print("proven: nothing needs another key; older ones can be marked destroyed once no backup needs them")
         return 0

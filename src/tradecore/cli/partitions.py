@@ -18,7 +18,7 @@ from ..db.conflicts import unreachable
 from ..db.partitions import Listed, detach, inventory, over, restore, retire, verify
 from ..errors import ConfigurationError, TradeCoreError
 from ..redact import redact_text
-from ._arguments import existing_database
+from ._arguments import existing_database, ring_of_environment
 
 __all__ = ["add_arguments", "execute", "note", "reach"]
 
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Carry out one verb; 1 where a period could not be seen to, after the others were, or for want of --yes."""
-    with Database(existing_database(arguments.database)) as db:
+    with Database(existing_database(arguments.database), keyring=ring_of_environment()) as db:
         reach(db)
         tables = _tables(db, arguments.table)
         if arguments.verb == "ensure":

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,10 @@ class _Base:
         self._left: list[Sink] = []  # sinks that did not take the newest note
         self._note: str | None = None
         self._stopping = False
+        self._until = 0.0  # when stopping is to be over
+
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self._until
 
     def _wait(self, progress: Progress | None) -> float:
         """Return the real seconds until the next step; None is one that failed."""
@@ -71,13 +76,9 @@ class BackgroundSealing(_Base):
     def stop(self, timeout: float) -> None:
         """Seal what there is, hand out a last checkpoint, and stop; at most ``timeout`` real seconds."""
         self._stopping = True
+        self._until = time.monotonic() + timeout
         self._over.set()
-        self._thread.join(timeout)
-        if not self._thread.is_alive():
-            try:
-                self._offer(self._run(self._sealer.finish()))
-            except Exception:  # the next who seals goes on from there
-                _log.warning("the audit log could not be sealed at the end", exc_info=True)
+        self._thread.join(timeout)  # a sink that never answers is left behind
 
     def _loop(self) -> None:
         while not self._stopping:
@@ -89,6 +90,10 @@ class BackgroundSealing(_Base):
             except Exception:  # the database is away: events wait in the log
                 _log.warning("cannot seal the audit log", exc_info=True)
             self._over.wait(self._wait(progress))
+        try:
+            self._offer(self._run(self._sealer.finish(self._is_late)))
+        except Exception:  # the next who seals goes on from there
+            _log.warning("the audit log could not be sealed at the end", exc_info=True)
 
 
 class AsyncSealing(_Base):
@@ -114,6 +119,7 @@ class AsyncSealing(_Base):
     async def stop(self, timeout: float) -> None:
         """Seal what there is, hand out a last checkpoint, and stop; at most ``timeout`` real seconds."""
         self._stopping = True
+        self._until = time.monotonic() + timeout
         self._over.set()
         if self._task is None:
             return
@@ -121,12 +127,6 @@ class AsyncSealing(_Base):
         for task in left:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        if not left:
-            try:
-                note = await self._run(self._sealer.finish())
-                await asyncio.to_thread(self._offer, note)
-            except Exception:
-                _log.warning("the audit log could not be sealed at the end", exc_info=True)
 
     async def _loop(self) -> None:
         while not self._stopping:
@@ -139,3 +139,8 @@ class AsyncSealing(_Base):
                 _log.warning("cannot seal the audit log", exc_info=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), self._wait(progress))
+        try:
+            note = await self._run(self._sealer.finish(self._is_late))
+            await asyncio.to_thread(self._offer, note)
+        except Exception:
+            _log.warning("the audit log could not be sealed at the end", exc_info=True)

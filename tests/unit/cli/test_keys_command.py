@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import os
 import stat
 
@@ -62,6 +63,8 @@ def test_a_rotation_day_from_nothing_to_the_proof(keys, sqlite_url, capsys):
         (entry,) = session.execute(select(AuditEntry).where(AuditEntry.action == "keys.rotate")).scalars()
         assert (entry.resource_type, entry.resource_id) == ("key", new.id)
         assert entry.new_value == {"turned": 7, "proven": True}
+        assert (entry.actor_type, entry.actor_id) == ("user", getpass.getuser())
+        assert entry.mac.startswith(f"{new.id}:"), "an event without a MAC looks inserted"
 
 
 def test_a_missing_key_is_named_and_the_status_is_one(keys, sqlite_url, tmp_path, capsys):
