@@ -323,6 +323,16 @@ def test_an_order_that_ended_is_not_read_while_a_change_of_it_is_open():
     assert (found.status, found.quantity, found.filled_quantity) == (OrderStatus.FILLED, 3, 3)
 
 
+@pytest.mark.parametrize("nothing", [b"", b"null", b"{}", b"[]"])
+def test_an_empty_answer_is_no_absence(nothing):
+    at = desk()
+    order = at.client.submit(at.bid())
+    at.wait()
+    struck(at, "order/item", lambda sent: answer(200, nothing))
+    with pytest.raises(BrokerError):
+        at.client.get(order.broker_order_id)
+
+
 # --- while a send is committed -------------------------------------------------------------------------------------
 
 

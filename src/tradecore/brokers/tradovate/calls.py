@@ -62,9 +62,9 @@ class Calls:
     def one(self, path: str, query: Mapping[str, str]) -> Flow[Mapping[str, Any] | None]:
         """Read one thing; None where Tradovate has none."""
         reply = yield from self.read(path, query)
-        if reply.status == 404 or reply.body in (None, {}):
+        if reply.status == 404:
             return None
-        if not isinstance(reply.body, Mapping):
+        if not isinstance(reply.body, Mapping) or not reply.body:  # nothing said is not "there is none"
             raise self._odd(path, reply)
         if reply.body.get("errorText") or reply.body.get("failureReason") not in NO_REASON:
             raise judged_read(reply, self.table, broker=self.broker, lock=0.0)
