@@ -98,8 +98,10 @@ def verdict(
     elif 200 <= reply.status < 300:
         error = ReplyUnreadable
     row = next((row for row in table if row.matches(reply.status, code, message)), None)
-    # A refusal speaks in the broker's own form. An HTML page of a proxy in between is no verdict on an order.
-    if row is not None and (code or message or not issubclass(row.error, OrderRejected)):
+    # A refusal speaks in the broker's own form. An HTML page of a proxy in between is no verdict on an order, nor
+    # does its 403 say that the broker refused the credentials.
+    foreign = issubclass(row.error, OrderRejected) or (reply.status == 403 and reply.text.strip()) if row else True
+    if row is not None and (code or message or not foreign):
         error = row.error
     if not commits and not issubclass(error, NotSent):
         error = BrokerError

@@ -254,6 +254,7 @@ def test_what_a_200_proves(body, error):
         (400, b"<html>", OutcomeUnknown),
         (401, b"Access is denied", AuthenticationFailed),
         (403, b"", AuthenticationFailed),
+        (403, b"<html>blocked</html>", OutcomeUnknown),
         (404, b"", OutcomeUnknown),
         (408, b"", OutcomeUnknown),
         (418, b"", OutcomeUnknown),
