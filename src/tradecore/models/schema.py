@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Table
 
+from ..audit import Audited, AuditEntry
 from ..db.base import Root
 
 __all__ = ["NO_FOREIGN_KEY", "tables_for"]
@@ -49,8 +50,10 @@ NO_FOREIGN_KEY: dict[str, str] = {
 def tables_for(*models: type[Root]) -> list[Table]:
     """Return the tables of ``models`` and every table their foreign keys need, in the order they are created in.
 
-    For who takes a part of the schema: ``Base.metadata.create_all(engine, tables=tables_for(Trade))``.
+    For who takes a part of the schema: ``Base.metadata.create_all(engine, tables=tables_for(Trade))``. Where changes of
+    one of them are audited, the log is among them.
     """
+    audited = {mapper.local_table for mapper in Root.registry.mappers if issubclass(mapper.class_, Audited)}
     wanted: set[Table] = set()
     waiting = [Root.metadata.tables[model.__tablename__] for model in models]
     while waiting:
@@ -58,4 +61,6 @@ def tables_for(*models: type[Root]) -> list[Table]:
         if table not in wanted:
             wanted.add(table)
             waiting += [key.column.table for key in table.foreign_keys]
+            if table in audited:
+                waiting.append(Root.metadata.tables[AuditEntry.__tablename__])
     return [table for table in Root.metadata.sorted_tables if table in wanted]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session
 
 from tradecore.db import AsyncDatabase, Base, Database, Lease, Timestamped, new_id, now, one_at_a_time
 from tradecore.errors import UniqueViolation
-from tradecore.models import User, migrations
+from tradecore.models import User, migrations, tables_for
 
 
 class Purse(Timestamped, Base):
@@ -19,7 +19,7 @@ class Purse(Timestamped, Base):
 
 def _create(connection):
     # Not everything on the metadata: other tests leave tables of their own there.
-    Base.metadata.create_all(connection, tables=[model.__table__ for model in (Purse, User, Lease)])
+    Base.metadata.create_all(connection, tables=[Purse.__table__, *tables_for(User, Lease)])
 
 
 @pytest.fixture

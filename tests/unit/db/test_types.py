@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tradecore.db import Base, Database, EnumString, ExactDecimal, ExactString, Json, Words
 from tradecore.db.constraints import positive
 from tradecore.errors import UniqueViolation
-from tradecore.models import User
+from tradecore.models import User, tables_for
 
 
 class Colour(StrEnum):
@@ -39,7 +39,7 @@ class Sample(Base):
 @pytest.fixture
 def db(database_url):
     with Database(database_url) as database:
-        Base.metadata.create_all(database.engine, tables=[Sample.__table__, User.__table__])
+        Base.metadata.create_all(database.engine, tables=[Sample.__table__, *tables_for(User)])
         yield database
 
 

@@ -125,7 +125,7 @@ def test_downgrade_takes_the_platform_away_again(shared_database_url):
 def test_the_command_line(sqlite_url, capsys, monkeypatch):
     monkeypatch.delenv("TRADECORE_DATABASE_URL", raising=False)
     assert main(["db", "upgrade"]) == 2
-    assert main(["db", "check", "--database", sqlite_url]) == 1
+    assert main(["db", "check", "--database", sqlite_url]) == 2  # no such file, and none is made
     assert main(["db", "upgrade", "--core-only", "--database", sqlite_url]) == 0
     assert "not installed" in capsys.readouterr().out
     monkeypatch.setenv("TRADECORE_DATABASE_URL", sqlite_url)
