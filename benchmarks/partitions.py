@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from tradecore.clock import ManualClock
 from tradecore.db import Database, id_at, id_range
 from tradecore.db.engines import parse_url
+from tradecore.db.soft_delete import with_deleted
 from tradecore.models import Strategy, migrations
 
 SERVER = "postgresql://postgres@127.0.0.1:5432"
@@ -131,7 +132,7 @@ def compare(db: Database) -> None:
         times: dict[str, list[float]] = {table: [] for table in both}
         for number in range(ROUNDS + 1):
             for table, statement in both.items():
-                took = median_ms(db, lambda connection, s=statement: connection.execute(text(s)).all())
+                took = median_ms(db, lambda connection, s=statement: connection.execute(with_deleted(text(s))).all())
                 if number:  # the first warms up
                     times[table].append(took)
         parted, plain = (statistics.median(times[table]) for table in both)

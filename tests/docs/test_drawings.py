@@ -69,6 +69,7 @@ def test_the_reference_page_has_every_column_and_says_what_it_leads_to(schema):
 
 
 def test_the_outage_is_drawn_from_a_run_in_which_the_breaker_spares_calls_and_comes_back():
+    pytest.importorskip("docutils", reason="the extra 'docs' is not installed")
     outage = extension("outage")
     seen = outage.run(window=20.0, reset_timeout=5.0)
     assert all(second.good == outage.CALLS for second in seen[: outage.DOWN])

@@ -12,6 +12,7 @@ from tradecore.crypto import Algorithm
 from tradecore.crypto.ciphers import cipher_for
 
 pytestmark = pytest.mark.interop
+pytest.importorskip("cryptography_vectors", reason="the extra 'interop' is not installed")
 
 
 def cases(name: str) -> Iterator[dict[str, str]]:
