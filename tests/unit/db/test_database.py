@@ -4,17 +4,19 @@ import asyncio
 import inspect
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped
 
-from tradecore.db import AsyncDatabase, Base, Database
-from tradecore.errors import ConfigurationError, LockTimeout
+from tradecore.db import AsyncDatabase, Base, Database, engines
+from tradecore.errors import ConfigurationError, LockTimeout, ReadOnly
 from tradecore.models import migrations
 
 
@@ -296,3 +298,13 @@ with Database("sqlite://") as db:
 
 def test_sqlite_without_an_event_loop_needs_no_extra():
     subprocess.run([sys.executable, "-c", _BARE], check=True)
+
+
+def test_a_file_that_cannot_be_written_says_so_at_once(tmp_path, monkeypatch):
+    place = tmp_path / "old.db"
+    with closing(sqlite3.connect(place)) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    # Waiting is for a file somebody else has; it cannot help here.
+    monkeypatch.setattr(engines.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    with Database(f"sqlite:///file:{place}?mode=ro&uri=true") as db, pytest.raises(ReadOnly):
+        db.run(lambda session: session.execute(text("SELECT 1")))
