@@ -140,9 +140,10 @@ class _Run:
         aimed, until = self.dice.random() < 0.5, time.monotonic() + 0.25
         pid = None
         while aimed and pid is None and time.monotonic() < until:
-            for owner in self.core.db.run(tally.owner_in_mid_send):
-                pid = next((pid for pid in self.fleet.pids if f":{pid}:" in owner), None)
-            time.sleep(0.002)
+            owners = self.core.db.run(tally.owner_in_mid_send)
+            pid = next((pid for pid in self.fleet.pids if any(f":{pid}:" in owner for owner in owners)), None)
+            if pid is None:
+                time.sleep(0.002)
         self.fleet.kill(pid)
 
     # -- rest

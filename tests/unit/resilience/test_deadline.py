@@ -311,7 +311,7 @@ def test_a_limit_needs_a_task():
                 errors.append(str(error))
 
         loop.call_soon(callback)
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)  # the callback was there first
         return errors
 
     assert asyncio.run(outside()) == ["a time limit needs a task to cancel"]
