@@ -38,6 +38,9 @@ def check(target: Target) -> list[str]:
     foreign keys, missing or changed CHECKs and generated columns, stored words that no enumeration of this release
     has (each table with enumerations is read once), partitions ahead. Tables of others in the same database are left
     alone; the platform is looked at only where it is installed. The database is not changed.
+
+    Raises:
+        ConfigurationError: if the database cannot be reached, or its user may not make temporary tables.
     """
     with connected(target) as connection, connection.begin() as transaction:
         found = list(_findings(connection))

@@ -22,11 +22,13 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from ...db.constraints import Generated
 from ...db.soft_delete import with_deleted
 from ...db.types import EnumString
+from ...errors import ConfigurationError
 
 __all__ = ["delete_rules", "expressions", "words"]
 
@@ -96,6 +98,9 @@ def expressions(connection: Connection, tables: Sequence[Table]) -> Iterator[str
 
     Databases keep an expression in words of their own; so each table's are put down once more, on a temporary table,
     and what the database makes of them is compared with what it has.
+
+    Raises:
+        ConfigurationError: if the user may not make temporary tables.
     """
     for table in tables:
         names = {str(one.name): "check" for one in table.constraints if isinstance(one, CheckConstraint)}
@@ -111,6 +116,8 @@ def expressions(connection: Connection, tables: Sequence[Table]) -> Iterator[str
 
 
 _TRIAL = "tc_trial"
+# What a user who may not make temporary tables is answered, PostgreSQL's and MySQL's, and the name of the right there.
+_RIGHTS: dict[str | int, str] = {"42501": "TEMPORARY", 1044: "CREATE TEMPORARY TABLES"}
 
 
 def _tried(connection: Connection, table: Table) -> dict[str, str]:
@@ -118,11 +125,27 @@ def _tried(connection: Connection, table: Table) -> dict[str, str]:
     columns = [Column(c.name, c.type, *_computed(c)) for c in table.columns]
     checks = [CheckConstraint(c.sqltext, name=c.name) for c in table.constraints if isinstance(c, CheckConstraint)]
     trial = Table(_TRIAL, MetaData(), *columns, *checks, prefixes=["TEMPORARY"])
-    connection.execute(CreateTable(trial))
+    try:
+        connection.execute(CreateTable(trial))
+    except DBAPIError as error:
+        raise _without_right(error) from None
     try:
         return _kept(connection, _TRIAL)
     finally:
         connection.execute(text(f"DROP TABLE {_TRIAL}"))
+
+
+def _without_right(error: DBAPIError) -> Exception:
+    """Return the error that names the right which is lacking, or ``error`` where it is about something else."""
+    orig = error.orig
+    first = orig.args[0] if orig is not None and orig.args else None
+    right = _RIGHTS.get(first if isinstance(first, int) else getattr(orig, "sqlstate", ""))
+    if right is None:
+        return error
+    return ConfigurationError(
+        f"this database user may not make temporary tables, which the check tries each table's expressions on: "
+        f"grant it {right} on the database, or check as a user who has it"
+    )
 
 
 def _computed(column: Column[Any]) -> list[Generated]:
