@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
-
-from ..errors import KeyMissing
 
 __all__ = ["KEYRING", "KeySource", "Macs", "ring_of"]
 
@@ -26,8 +25,12 @@ class KeySource(Protocol):
     def primary(self) -> Any:
         """The key in use; its ``id`` is text without a colon."""
 
+    @property
+    def keys(self) -> Sequence[Any]:
+        """All keys: their ids, and whether they are ``readable``; a destroyed one is not."""
+
     def subkey(self, label: str, *context: str, key_id: str | None = None) -> bytes:
-        """Return the bytes for one purpose; raise :class:`KeyMissing` for a key that is not there."""
+        """Return the bytes for one purpose; raise :class:`~tradecore.errors.KeyMissing` for a key that is not there."""
 
 
 def ring_of(place: Connection | Session) -> KeySource | None:
@@ -77,13 +80,9 @@ class Macs:
         key_id, _, value = mac.partition(":")
         return hmac.compare_digest(value.encode(), _spelled(self.digest(data, key_id)).encode())
 
-    def is_known(self, key_id: str) -> bool:
-        """Whether the ring has the key."""
-        try:
-            self._key(key_id)
-        except KeyMissing:
-            return False
-        return True
+    def is_destroyed(self, key_id: str) -> bool:
+        """Whether the ring lists the key as destroyed: it was there once, and its MACs cannot be checked any more."""
+        return any(key.id == key_id and not key.readable for key in self._ring.keys)
 
 
 def _spelled(digest: bytes) -> str:

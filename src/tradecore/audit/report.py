@@ -24,6 +24,7 @@ class FaultKind(StrEnum):
     FORGED = "forged"  # a seal or a note was not made by whoever has the key
     UNSEALED = "unsealed too long"  # nobody seals
     CHECKPOINT = "checkpoint mismatch"  # somebody outside was told something else
+    UNCHECKED = "unknown key"  # MACs name a key that the ring has never had: nobody can say who made them
     ERASED = "erased without a record"  # personal values are gone, and no event says who erased them
 
 
@@ -72,7 +73,8 @@ class Report:
         checkpoints: how many checkpoints were compared.
         append_only: whether the database itself refuses changes.
         faults: what is wrong, at most 1,000 of them, in the order found.
-        missing_keys: key ids on MACs that the ring lacks: their MACs were not checked.
+        missing_keys: key ids on MACs that the ring lacks: their MACs were not checked. Those that it does not list as
+            destroyed either are a fault each.
         more_faults: how many more there are.
     """
 

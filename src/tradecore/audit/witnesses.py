@@ -47,12 +47,18 @@ class Witnesses:
         self.retired: set[int] = set()
 
     def checks(self, mac: str, data: bytes, macs: Macs | None) -> bool:
-        """Whether a MAC holds; one by a key that is not on the ring is noted, and believed."""
+        """Whether a MAC holds; of one by a key that is not on the ring nothing can be said, and the key is noted."""
         try:
             return macs is None or macs.holds(mac, data)
         except KeyMissing:
             self._report.missing_keys.add(mac.partition(":")[0])
             return True
+
+    def _look_at_missing_keys(self) -> None:
+        for key_id in sorted(self._report.missing_keys):
+            if self._macs is not None and not self._macs.is_destroyed(key_id):
+                said = f"MACs name key {key_id}, which the ring neither has nor lists as destroyed: put it back"
+                self._report.add(FaultKind.UNCHECKED, said)
 
     def see(self, row: Stored, number: int | None, *, keyed: bool, erased: bool) -> bool:
         """Take note of an event whose leaf fits; return whether whoever has the key wrote it."""
@@ -98,6 +104,7 @@ class Witnesses:
 
     def finish(self) -> None:
         """Compare."""
+        self._look_at_missing_keys()
         for entry_id, number in self._erased.items():
             if entry_id not in self._told_erased:
                 said = "personal values are gone, and no event says who erased them"
