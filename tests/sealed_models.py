@@ -73,6 +73,14 @@ def sealed_database(url: str, ring: Keyring | None, **options: Any) -> Iterator[
         yield db
 
 
+def planted(session: Session, **more: Any) -> Credential:
+    """Add a row with a secret."""
+    row = Credential(name="a", secret=Sealed(SECRET), **more)
+    session.add(row)
+    session.flush()
+    return row
+
+
 def tokens(session: Session, attribute: Any) -> list[str | None]:
     """What the table holds, whatever the model would say, by the primary key."""
     column = attribute.__clause_element__()

@@ -86,7 +86,8 @@ def _add(
 ) -> None:
     if old is not None and new is not None:
         old, new = changed(old, new)
-    values, shared = Values(macs_of(session)), Shared.of(session, context)
+    macs, shared = macs_of(session), Shared.of(session, context)
+    values = Values(macs)
     old, old_apart = split(old, personal)
     new, new_apart = split(new, personal)
     apart = {"old": values.kept(old_apart), "new": values.kept(new_apart)} if old_apart or new_apart else None
@@ -105,7 +106,6 @@ def _add(
     entry = AuditEntry(at=now(session), **row)
     entry.actor_type, entry.outcome = ActorType(shared.actor_type), Outcome(outcome)
     session.add(entry)
-    macs = macs_of(session)
     if macs is not None and entry.id is not None:  # minted when it was added
         row |= {"id": str(entry.id), "at": instant(entry.at)}
         entry.mac = macs.make(event_for_mac([row[name] for name in FACTS], [row[name] for name in PERSONAL]))
@@ -163,7 +163,7 @@ def record_now(
 
 def _apart(session: Session, write: Callable[[Session], None]) -> None:
     bind = session.get_bind()
-    info = {name: value for name, value in session.info.items() if name not in (_LATER,)}
+    info = {name: value for name, value in session.info.items() if name != _LATER}
     with TradeSession(bind.engine, expire_on_commit=False, info=info) as other, other.begin():
         write(other)
 

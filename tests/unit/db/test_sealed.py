@@ -7,7 +7,7 @@ import copy
 import pytest
 from sqlalchemy import String, bindparam, func, select, text, type_coerce, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, defer, load_only, mapped_column
-from tests.sealed_models import SECRET, Credential, Numbered, Token, ring_of_one, sealed_database, tokens
+from tests.sealed_models import SECRET, Credential, Numbered, Token, planted, ring_of_one, sealed_database, tokens
 
 from tradecore.crypto import Key, Keyring, is_token, key_id_of
 from tradecore.db import Repository, Sealed, sealed
@@ -32,13 +32,6 @@ def db(database_url):
 def lite(sqlite_url):
     with sealed_database(sqlite_url, RING) as db:
         yield db
-
-
-def planted(session, **more):
-    row = Credential(name="a", secret=Sealed(SECRET), **more)
-    session.add(row)
-    session.flush()
-    return row
 
 
 def test_a_secret_goes_in_and_comes_out_and_stands_nowhere(db):

@@ -9,7 +9,7 @@ import pickle
 import pytest
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.exc import StatementError
-from tests.sealed_models import SECRET, Credential, Loosely, Token, ring_of_one, sealed_database, tokens
+from tests.sealed_models import SECRET, Credential, Loosely, Token, planted, ring_of_one, sealed_database, tokens
 from tests.unit.db.colours import COLOURS, opened
 
 from tradecore.crypto import Key, Keyring
@@ -36,13 +36,6 @@ def db(database_url):
 def lite(sqlite_url):
     with sealed_database(sqlite_url, RING) as db:
         yield db
-
-
-def planted(session, **more):
-    row = Credential(name="a", secret=Sealed(SECRET), **more)
-    session.add(row)
-    session.flush()
-    return row
 
 
 REFUSED = {
