@@ -275,26 +275,7 @@ async def arun(flow: Flow[T], perform: AsyncPerform) -> T:
 
 def addressed(flow: Flow[T], to: str) -> Flow[T]:
     """Return ``flow`` with every call and admission sent to the connection ``to``; adapters need not know its name."""
-    step: Callable[[Any], Effect[Any]] = flow.send
-    answer: Any = None
-    while True:
-        try:
-            effect = step(answer)
-        except StopIteration as done:
-            return cast(T, done.value)
-        if isinstance(effect, Call | Admit):
-            effect = replace(effect, to=to)
-        elif isinstance(effect, Exclusive):
-            effect = replace(effect, flow=partial(_addressed_again, effect.flow, to))
-        try:
-            answer = yield effect
-            step = flow.send
-        except Exception as error:
-            step, answer = flow.throw, error
-
-
-def _addressed_again(make: Callable[[], Flow[T]], to: str) -> Flow[T]:
-    return addressed(make(), to)
+    return _changed(flow, lambda effect: replace(effect, to=to) if isinstance(effect, Call | Admit) else effect)
 
 
 def hurried(flow: Flow[T], not_after: float | None) -> Flow[T]:
@@ -302,6 +283,13 @@ def hurried(flow: Flow[T], not_after: float | None) -> Flow[T]:
 
     For what is still asked while a send is committed: a call that has such a limit does not wait beyond it either.
     """
+    if not_after is None:
+        return flow
+    return _changed(flow, lambda effect: replace(effect, not_after=not_after) if isinstance(effect, Call) else effect)
+
+
+def _changed(flow: Flow[T], change: Callable[[Effect[Any]], Effect[Any]]) -> Flow[T]:
+    """Return ``flow`` with what it asks for changed, under a lock too."""
     step: Callable[[Any], Effect[Any]] = flow.send
     answer: Any = None
     while True:
@@ -309,19 +297,17 @@ def hurried(flow: Flow[T], not_after: float | None) -> Flow[T]:
             effect = step(answer)
         except StopIteration as done:
             return cast(T, done.value)
-        if not_after is not None and isinstance(effect, Call):
-            effect = replace(effect, not_after=not_after)
-        elif not_after is not None and isinstance(effect, Exclusive):
-            effect = replace(effect, flow=partial(_hurried_again, effect.flow, not_after))
+        if isinstance(effect, Exclusive):
+            effect = replace(effect, flow=partial(_changed_again, effect.flow, change))
         try:
-            answer = yield effect
+            answer = yield change(effect)
             step = flow.send
         except Exception as error:
             step, answer = flow.throw, error
 
 
-def _hurried_again(make: Callable[[], Flow[T]], not_after: float) -> Flow[T]:
-    return hurried(make(), not_after)
+def _changed_again(make: Callable[[], Flow[T]], change: Callable[[Effect[Any]], Effect[Any]]) -> Flow[T]:
+    return _changed(make(), change)
 
 
 class Crash(BaseException):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from ..errors import BrokerError, InvalidInput
 from ..flow import Reply
 from ..trading import decimal
 
-__all__ = ["Unreadable", "instant", "member", "number", "served_at"]
+__all__ = ["Unreadable", "instant", "member", "number", "served_at", "understood"]
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 _INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?([Zz]|([+-])(\d\d):?(\d\d))\Z",
@@ -27,6 +30,19 @@ _SMALLEST = Decimal(1).scaleb(-18)
 
 class Unreadable(ValueError):
     """An answer lacks what it must have, or has it in a form nobody can read. Names the field, never the value."""
+
+
+def understood(broker: str, reader: Callable[..., T], *args: Any) -> T:
+    """Return what ``reader`` reads in an answer to a read.
+
+    Raises:
+        BrokerError: naming the field that cannot be read. The reader's own error may hold values, and is not its cause.
+    """
+    try:
+        return reader(*args)
+    except (Unreadable, InvalidInput) as error:
+        problem = str(error)
+    raise BrokerError(f"{broker}'s answer cannot be read: {problem}", broker=broker)
 
 
 def instant(text: Any) -> datetime | None:

@@ -31,10 +31,7 @@ def standing(session: Session, order_id: int) -> int:
         seen.add(order_id)
         row = session.get_one(OrderRecord, order_id)
         in_place = (
-            row.intent is Intent.REPLACE
-            and row.submission is Submission.ACKNOWLEDGED
-            and row.broker_order_id is None
-            and row.target_order_id is not None
+            row.intent is Intent.REPLACE and row.submission is Submission.ACKNOWLEDGED and row.broker_order_id is None
         )
         if not in_place or row.target_order_id is None:
             break

@@ -33,7 +33,7 @@ from ..models.enums import JobState, WebhookStatus
 from ..trading import Intent, OrderRequest, Side, Signal, SignalAction, Submission, decimal
 from ._again import again
 from ._journal import tell
-from .connections import connection_of
+from .connections import account_of, connection_of
 from .dead_letters import job_failed
 from .exposure import fate_is_open, under_way
 from .intents import Origin, Recorded, client_order_id, record_order
@@ -180,11 +180,6 @@ def _destinations(session: Session, signal: Signal, route: str | None) -> Sequen
         )
         for rule, connection in matches
     ]
-
-
-def account_of(connection: BrokerConnection) -> str:
-    """Return the account's name: its own for a house connection, ``broker:id`` for a user's."""
-    return connection.name if connection.user_id is None else f"{connection.broker}:{connection.id}"
 
 
 def _origin(

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..hooks import Happening, Hooks
 from ..resilience import CircuitBreaker
-from .readings import attend, facts_of, labels_of, title_of
+from .readings import OUTCOMES, attend, facts_of, labels_of, title_of
 
 __all__ = ["observe", "report"]
 
@@ -87,7 +87,7 @@ def observe(breakers: Iterable[CircuitBreaker], *, meter_provider: Any = None) -
     def calls(_: Any) -> Iterable[Any]:
         for breaker in watched:
             seen = breaker.snapshot()
-            for outcome in ("succeeded", "failed", "slow", "ignored", "late", "refused"):
+            for outcome in OUTCOMES:
                 yield metrics.Observation(getattr(seen.totals, outcome), {"name": seen.name, "outcome": outcome})
 
     meter.create_observable_gauge("tradecore.breaker.state", callbacks=[states])

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from ..hooks import Happening, Hooks
 from ..resilience import CircuitBreaker
-from .readings import attend, label_names, labels_of, title_of
+from .readings import OUTCOMES, attend, label_names, labels_of, title_of
 
 __all__ = ["BreakerCollector", "count"]
 
@@ -90,6 +90,6 @@ class BreakerCollector:
                 state.add_metric([seen.name, one], float(one == now))
             rate.add_metric([seen.name], seen.failure_rate)
             slow.add_metric([seen.name], seen.slow_rate)
-            for outcome in ("succeeded", "failed", "slow", "ignored", "late", "refused"):
+            for outcome in OUTCOMES:
                 calls.add_metric([seen.name, outcome], getattr(seen.totals, outcome))
         yield from (state, rate, slow, calls)

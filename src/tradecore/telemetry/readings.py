@@ -15,15 +15,18 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from .. import resilience
 from ..hooks import Happening, Hooks
 from ..redact import redact
-from ..resilience import BreakerAdmitted, BreakerRefused, BreakerSucceeded, QuotaDecided, TurnPassed
+from ..resilience import BreakerAdmitted, BreakerRefused, BreakerSucceeded, QuotaDecided, Totals, TurnPassed
 
-__all__ = ["EVERY_CALL", "attend", "event_kinds", "facts_of", "label_names", "labels_of", "title_of"]
+__all__ = ["EVERY_CALL", "OUTCOMES", "attend", "event_kinds", "facts_of", "label_names", "labels_of", "title_of"]
 
 EVERY_CALL: tuple[type[Happening], ...] = (
     *(BreakerAdmitted, BreakerRefused, BreakerSucceeded),
     *(QuotaDecided, TurnPassed),
 )
 """What ordinary calls cause, good ones and refused ones: while somebody listens, each costs microseconds more."""
+
+OUTCOMES = tuple(field.name for field in dataclasses.fields(Totals))
+"""What became of a breaker's calls, by the names its totals have."""
 
 # What a part calls itself in its events.
 _NAMES = ("name", "limiter", "quota")

@@ -27,7 +27,7 @@ from ..addresses import problems_with_url
 from ..capabilities import Capabilities
 from ..evidence import ErrorRow, read_failure, verdict
 from ..protocol import Listing
-from ..reading import served_at
+from ..reading import served_at, understood
 from . import wire
 from .connection import HOSTS, Credentials
 from .rules import echoed, objection
@@ -304,11 +304,7 @@ class Alpaca:
             raise BrokerError(f"{self.name} sent the same page again: the list is not complete", broker=self.name)
 
     def _read(self, reader: Callable[..., T], *args: Any) -> T:
-        try:
-            return reader(*args)
-        except (wire.Unreadable, InvalidInput) as error:
-            problem = str(error)
-        raise BrokerError(f"{self.name}'s answer cannot be read: {problem}", broker=self.name)
+        return understood(self.name, reader, *args)
 
     def _order(self, reply: Reply, client_order_id: str) -> Order:
         if not 200 <= reply.status < 300:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from os import environ as process_environment
 from typing import Any, TypeVar
@@ -27,7 +27,7 @@ from ..addresses import problems_with_url
 from ..capabilities import Capabilities
 from ..evidence import ErrorRow
 from ..protocol import Listing
-from ..reading import Unreadable, served_at
+from ..reading import Unreadable, served_at, understood
 from . import changes, wire
 from .books import Books
 from .calls import Calls
@@ -290,7 +290,7 @@ class Tradovate:
         reply = yield from self._calls.read("/v1/cashBalance/getcashbalancesnapshot", {}, {"accountId": account_id})
         if row is None or not isinstance(reply.body, Mapping) or reply.body.get("errorText"):
             raise BrokerError(f"{self.name} did not show the account", broker=self.name)
-        return self._understood(wire.account_from, row, reply.body, served_at(reply))
+        return understood(self.name, wire.account_from, row, reply.body, served_at(reply))
 
     def instrument(self, symbol: str) -> Flow[Instrument]:
         """Read a contract, by its name or by the symbol that is mapped to it."""
@@ -363,13 +363,6 @@ class Tradovate:
     def _read(self, flow: Flow[T]) -> Flow[T]:
         try:
             return (yield from flow)
-        except (Unreadable, InvalidInput) as error:
-            problem = str(error)
-        raise BrokerError(f"{self.name}'s answer cannot be read: {problem}", broker=self.name)
-
-    def _understood(self, reader: Callable[..., T], *args: Any) -> T:
-        try:
-            return reader(*args)
         except (Unreadable, InvalidInput) as error:
             problem = str(error)
         raise BrokerError(f"{self.name}'s answer cannot be read: {problem}", broker=self.name)
