@@ -16,6 +16,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from ..db.conflicts import code_of
 from ..db.reading import dialect_of
 
 __all__ = ["Purpose", "enforce", "is_enforced", "lift", "road"]
@@ -54,8 +55,7 @@ def enforce(connection: Connection) -> None:
         for statement in make():
             connection.execute(text(statement))
     except DBAPIError as error:
-        code = error.orig.args[0] if error.orig is not None and error.orig.args else None
-        if code not in _MAY_NOT_CREATE_TRIGGERS:
+        if code_of(error) not in _MAY_NOT_CREATE_TRIGGERS:
             raise
         _log.warning("this database user may not create triggers: the audit log can be changed without being refused")
 

@@ -24,7 +24,7 @@ from ..errors import (
 from ..redact import redact_text
 from ..resilience import fits
 
-__all__ = ["Trouble", "commit_failure", "pause_or_raise", "spoken", "trouble_of", "unreachable"]
+__all__ = ["Trouble", "code_of", "commit_failure", "pause_or_raise", "spoken", "trouble_of", "unreachable"]
 
 
 class Trouble(StrEnum):
@@ -70,20 +70,31 @@ _SQLITE = {
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.5
 
 
+def code_of(error: StatementError) -> int | str | None:
+    """Return what the database calls its error: SQLite's and MySQL's number, PostgreSQL's SQLSTATE; None for none.
+
+    A number goes first: drivers of MySQL carry a SQLSTATE as well (PyMySQL since 1.2, asyncmy since 0.2.18), and one
+    SQLSTATE stands for many errors there.
+    """
+    orig = error.orig
+    first = orig.args[0] if orig is not None and orig.args else None
+    number = getattr(orig, "sqlite_errorcode", first if isinstance(first, int) else None)
+    code: int | str | None = number if number is not None else getattr(orig, "sqlstate", None)
+    return code
+
+
 def trouble_of(error: BaseException) -> Trouble:
     """Say what ``error`` means; the vendor's number decides, since drivers disagree about classes."""
     if isinstance(error, SerializationConflict):
         return Trouble.CONFLICT
     if not isinstance(error, DBAPIError):
         return Trouble.OTHER
-    orig = error.orig
-    state, sqlite_code = getattr(orig, "sqlstate", None), getattr(orig, "sqlite_errorcode", None)
-    if sqlite_code is not None:
-        busy = sqlite_code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-        return _SQLITE.get(sqlite_code, Trouble.LOCKED if busy else Trouble.OTHER)
-    if state in _POSTGRESQL:
-        return _POSTGRESQL[state]
-    code = orig.args[0] if orig is not None and orig.args else None
+    orig, code = error.orig, code_of(error)
+    if isinstance(code, int) and hasattr(orig, "sqlite_errorcode"):
+        busy = code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return _SQLITE.get(code, Trouble.LOCKED if busy else Trouble.OTHER)
+    if isinstance(code, str) and code in _POSTGRESQL:
+        return _POSTGRESQL[code]
     if isinstance(code, int) and code in _MYSQL:
         return _MYSQL[code]
     if code == 1290 and "read-only" in str(orig):  # a replica, or a primary that is one no more
@@ -98,16 +109,13 @@ def _was_aborted(error: DBAPIError) -> bool:
     """Whether the server itself said that the COMMIT failed, so that nothing was committed."""
     if error.connection_invalidated:
         return False
-    orig = error.orig
-    sqlite_code = getattr(orig, "sqlite_errorcode", None)
-    if sqlite_code is not None:
-        return bool(sqlite_code & 0xFF != sqlite3.SQLITE_IOERR)
-    state = getattr(orig, "sqlstate", None)
-    if state is not None:
+    code = code_of(error)
+    if isinstance(code, str):
         # 08 connection, 57P shutdown, 40003 "statement completion unknown"
-        return not (state.startswith(("08", "57P")) or state == "40003")
-    code = orig.args[0] if orig is not None and orig.args else None
-    return isinstance(code, int) and not 2000 <= code < 3000 and code not in (1053, 1927)
+        return not (code.startswith(("08", "57P")) or code == "40003")
+    if code is None or hasattr(error.orig, "sqlite_errorcode"):
+        return code is not None and code & 0xFF != sqlite3.SQLITE_IOERR
+    return not 2000 <= code < 3000 and code not in (1053, 1927)
 
 
 def commit_failure(error: DBAPIError) -> Exception:

@@ -1,9 +1,11 @@
 """What each database says when units get in each other's way, provoked on the real ones, and what it is taken for."""
 
 import sqlite3
+import struct
 import threading
 from contextlib import contextmanager
 
+import pymysql.err
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -11,8 +13,8 @@ from sqlalchemy.orm import Mapped
 from tests.unit.db.colours import opened
 
 from tradecore.db import Base, Database, Lease, only_reads
-from tradecore.db.conflicts import Trouble, trouble_of
-from tradecore.errors import LockTimeout, SerializationConflict, UniqueViolation
+from tradecore.db.conflicts import Trouble, code_of, commit_failure, trouble_of
+from tradecore.errors import CommitUnknown, LockTimeout, SerializationConflict, UniqueViolation
 
 COLOURS = pytest.mark.parametrize("colour", ["threads", "tasks"])
 
@@ -228,3 +230,48 @@ def test_a_taken_key_inside_a_savepoint_leaves_the_unit_usable(colour, shared_da
         assert db.run(lambda s: (_cents(s, 1), _cents(s, 2))) == (4, 0)
         with pytest.raises(UniqueViolation):
             desk.run(lambda s: s.add(Till(id=2, cents=1)))
+
+
+def _refusal(number, state):
+    """What PyMySQL makes of an error packet of the server: since 1.2 the SQLSTATE is in it too."""
+    packet = b"\xff" + struct.pack("<h", number) + b"#" + state + b"said by the server"
+    with pytest.raises(pymysql.err.Error) as caught:
+        pymysql.err.raise_mysql_exception(packet)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "unknown"),
+    [
+        (1927, b"70100", True),  # the connection was killed, maybe after the COMMIT was done
+        (1053, b"08S01", True),  # the server goes down
+        (1213, b"40001", False),
+        (1205, b"HY000", False),
+        (1062, b"23000", False),
+    ],
+)
+def test_whether_a_commit_was_done_is_known_only_where_the_server_says_that_it_was_not(number, state, unknown):
+    error = DBAPIError("COMMIT", {}, _refusal(number, state))
+    assert code_of(error) == number
+    assert isinstance(commit_failure(error), CommitUnknown) is unknown
+
+
+@pytest.mark.service
+def test_a_unit_whose_connection_was_killed_in_its_commit_is_not_run_again(mysql_url, monkeypatch):
+    with _prepared(mysql_url) as db:
+        runs, commit = [], db.engine.dialect.do_commit
+
+        def killed(connection):
+            commit(connection)
+            if runs:
+                raise _refusal(1927, b"70100")
+
+        def unit(session):
+            runs.append(1)
+            _set(session, 1, _cents(session) + 100)
+
+        monkeypatch.setattr(db.engine.dialect, "do_commit", killed)
+        with pytest.raises(CommitUnknown):
+            db.run(unit)
+        monkeypatch.undo()
+        assert (len(runs), db.run(_cents)) == (1, 100)

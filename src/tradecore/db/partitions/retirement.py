@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ...errors import ConfigurationError, Conflict
-from ..conflicts import spoken
+from ..conflicts import code_of, spoken
 from ..database import Database
 from ..reading import only_reads
 from ..timeline import IdRange
@@ -218,7 +218,7 @@ def _detach(db: Database, subject: _Subject, step: Step) -> None:
             connection.execute(text(f"COMMENT ON TABLE {name} IS '{mark}'"))
             connection.execute(text(f"ALTER TABLE {table} DETACH PARTITION {name} {_how(connection, subject)}"))
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) == "23503":
+            if code_of(error) == "23503":
                 raise Conflict(f"a row that refers to {name} came meanwhile: run it again") from error
             said = spoken(error)
             raise said from (None if said is error else error)

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
-from ...db.conflicts import Trouble, spoken, trouble_of
+from ...db.conflicts import Trouble, code_of, spoken, trouble_of
 from ...db.soft_delete import with_deleted
 from .findings import Kind
 from .probing import Probe
@@ -82,21 +82,15 @@ def _is_rows_fault(error: StatementError) -> bool:
     if isinstance(error, IntegrityError | DataError):
         return trouble_of(error) in (Trouble.UNIQUE, Trouble.OTHER)
     if isinstance(error, OperationalError):
-        return _code(error) in _ROWS_FAULT
+        return code_of(error) in _ROWS_FAULT
     return type(error) is StatementError  # a column type refused the value
-
-
-def _code(error: StatementError) -> Any:
-    orig = error.orig
-    first = orig.args[0] if orig is not None and orig.args else None
-    return first if isinstance(first, int) else getattr(orig, "sqlstate", getattr(orig, "sqlite_errorcode", None))
 
 
 def kind_of(error: StatementError) -> Kind:
     """Say what the database has against a row."""
     if trouble_of(error) is Trouble.UNIQUE:
         return Kind.DUPLICATE
-    return Kind.CHECK_FAILED if _code(error) in _CHECK else Kind.REFUSED
+    return Kind.CHECK_FAILED if code_of(error) in _CHECK else Kind.REFUSED
 
 
 def constraint_of(error: StatementError) -> str:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
+from ...db.conflicts import code_of
 from ...db.constraints import Generated
 from ...db.soft_delete import with_deleted
 from ...db.types import EnumString
@@ -117,7 +118,7 @@ def expressions(connection: Connection, tables: Sequence[Table]) -> Iterator[str
 
 _TRIAL = "tc_trial"
 # What a user who may not make temporary tables is answered, PostgreSQL's and MySQL's, and the name of the right there.
-_RIGHTS: dict[str | int, str] = {"42501": "TEMPORARY", 1044: "CREATE TEMPORARY TABLES"}
+_RIGHTS: dict[int | str | None, str] = {"42501": "TEMPORARY", 1044: "CREATE TEMPORARY TABLES"}
 
 
 def _tried(connection: Connection, table: Table) -> dict[str, str]:
@@ -137,9 +138,7 @@ def _tried(connection: Connection, table: Table) -> dict[str, str]:
 
 def _without_right(error: DBAPIError) -> Exception:
     """Return the error that names the right which is lacking, or ``error`` where it is about something else."""
-    orig = error.orig
-    first = orig.args[0] if orig is not None and orig.args else None
-    right = _RIGHTS.get(first if isinstance(first, int) else getattr(orig, "sqlstate", ""))
+    right = _RIGHTS.get(code_of(error))
     if right is None:
         return error
     return ConfigurationError(
